@@ -1,0 +1,85 @@
+"""The command `elt`, also `python -m extract`: arguments, answers and exit codes, nothing else."""
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+
+EPILOG = """exit codes:
+  0  fine
+  1  the pipeline or its tests failed
+  2  wrong configuration, or the API refused the key
+  3  another run is active
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    # dlt takes seconds to import, --help should not; and it reads its settings from the project
+    from extract import settings
+
+    settings.use_project()
+    from extract import commands
+    from extract.errors import EltError
+    from extract.failures import plain_error
+
+    try:
+        exit_code: int = getattr(commands, options.command)(options)
+        return exit_code
+    except KeyboardInterrupt:
+        error: EltError = EltError("Interrupted. The next run continues from the last good state.")
+    except Exception as failure:
+        if options.debug:
+            traceback.print_exc()
+        error = plain_error(failure)
+    if getattr(options, "json", False):
+        print(json.dumps({"status": "failed", "error": str(error), "exit_code": error.exit_code}))
+    print(f"elt: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of a failure")
+    parser = argparse.ArgumentParser(
+        prog="elt",
+        description="Leads and users from a REST API into tested DuckDB marts.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser(
+        "run", parents=[common], help="extract, load, build and test what changed"
+    )
+    run.add_argument(
+        "--resources",
+        nargs="+",
+        choices=("leads", "users"),
+        default=[],
+        help="read these lists only (default: both)",
+    )
+    run.add_argument(
+        "--full-refresh",
+        action="store_true",
+        help="read the lists whole, remove what they list no more, rebuild the models",
+    )
+    run.add_argument(
+        "--rebind",
+        action="store_true",
+        help="accept that base_url is not the one the warehouse was loaded from",
+    )
+    run.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    commands.add_parser(
+        "check", parents=[common], help="try settings, key, API, warehouse and versions"
+    )
+    sandbox = commands.add_parser(
+        "sandbox", parents=[common], help="serve the bundled API until Ctrl-C"
+    )
+    sandbox.add_argument("--port", type=int, default=8765, help="loopback port (default: 8765)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""What the subcommands of `elt` do and print. Each returns an exit code."""
+
+import argparse
+import json
+import sys
+import threading
+from importlib.metadata import version
+
+from extract.errors import EXIT_FAILED, EltError
+from extract.failures import plain_error
+from extract.folder import folder_for
+from extract.pipeline import configured_base_url, connection, open_pipeline
+from extract.pipeline import run as run_pipeline
+from extract.sandbox import API_KEY, sandbox_server
+from extract.source import analytics_api
+from extract.warehouse import bind
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the pipeline once and print its summary."""
+    report = run_pipeline(options.resources, options.full_refresh, options.rebind)
+    failed = bool(report.build.failures)
+    exit_code = EXIT_FAILED if failed else 0
+    if options.json:
+        status = "failed" if failed else "ok"
+        print(json.dumps({"status": status, "exit_code": exit_code, **report.as_dict()}))
+    else:
+        print("\n".join(report.lines()))
+    if failed:
+        print(
+            "elt: models or tests failed: the rows are loaded, the marts may be half new. "
+            "A failed test's rows are in the schema audit, in a table of the test's name.",
+            file=sys.stderr,
+        )
+    return exit_code
+
+
+def check(options: argparse.Namespace) -> int:
+    """Try what a run needs, and say what is wrong and how to mend it."""
+    exit_code = 0
+    for name, attempt in (
+        ("versions", _versions),
+        ("settings", configured_base_url),
+        ("warehouse", _warehouse),
+        ("API and key", _api),
+    ):
+        try:
+            print(f"ok      {name}: {attempt()}")
+        except Exception as failure:
+            error = plain_error(failure)
+            exit_code = max(exit_code, error.exit_code)
+            print(f"failed  {name}: {error}")
+    return exit_code
+
+
+def sandbox(options: argparse.Namespace) -> int:
+    """Serve the bundled API until the process is interrupted."""
+    try:
+        api = sandbox_server(options.port)
+    except OSError as error:
+        raise EltError(f"Cannot serve on port {options.port}: {error.strerror}.") from error
+    with api:
+        print(f"The sandbox API is at {api.url}, its key is {API_KEY}. Ctrl-C ends it. Try:")
+        print(f"  curl -H 'Authorization: Bearer {API_KEY}' '{api.url}leads/list?per_page=2'")
+        sys.stdout.flush()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def _versions() -> str:
+    packages = ("contacts-elt", "dlt", "dbt-core", "dbt-duckdb", "duckdb")
+    python = ".".join(map(str, sys.version_info[:3]))
+    return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in packages)])
+
+
+def _warehouse() -> str:
+    folder = folder_for(configured_base_url())
+    folder.create()
+    with folder.locked():
+        pipeline = open_pipeline(folder)
+        bind(pipeline, configured_base_url(), rebind=False)
+        with pipeline.destination_client() as client:
+            loaded = client.is_storage_initialized()
+    return f"{folder.warehouse} is writable{'' if loaded else ', nothing loaded yet'}"
+
+
+def _api() -> str:
+    base_url = configured_base_url()
+    with connection(base_url) as arguments:
+        source = analytics_api(**{**arguments, "page_size": 1})
+        rows = list(source.resources["leads"].add_limit(1))
+    return f"{base_url} accepted the key and listed {len(rows)} lead"

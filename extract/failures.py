@@ -1,0 +1,60 @@
+"""Turns what libraries raise into errors that a person can act on."""
+
+from collections.abc import Iterator
+
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigurationException,
+)
+from requests import RequestException
+
+from extract import settings
+from extract.client import CutShortError, PassingError
+from extract.errors import EltError, SettingsError
+
+
+def plain_error(failure: BaseException) -> EltError:
+    """Return the error behind a failure, out of the wrappings of dlt and others."""
+    for error in _causes(failure):
+        if plain := _plain(error):
+            return plain
+    lines = str(failure).strip().splitlines() or [""]
+    return EltError(f"{type(failure).__name__}: {lines[0]} (--debug shows more)")
+
+
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    while failure:
+        yield failure
+        failure = failure.__cause__ or failure.__context__
+
+
+def _plain(error: BaseException) -> EltError | None:
+    attempts = f"Tried {settings.RETRIES + 1} times. Nothing was loaded; run again later."
+    match error:
+        case EltError():
+            return error
+        case PassingError() | CutShortError():
+            return EltError(f"{error} {attempts}")
+        case RequestException():
+            url = str(error.request.url) if error.request else "the API"
+            return EltError(f"No answer from {url}: {_first_line(error)}. {attempts}")
+        case ConfigFieldMissingException():
+            return SettingsError(_missing(error))
+        case ConfigurationException():
+            return SettingsError(_first_line(error))
+    if "Could not set lock on file" in str(error):
+        return EltError(f"The warehouse is open in another program: {_first_line(error)}")
+    return None
+
+
+def _missing(error: ConfigFieldMissingException) -> str:
+    field = error.fields[0]
+    place = ".dlt/secrets.toml" if field == "api_key" else ".dlt/config.toml"
+    return (
+        f"{field} is not set. Set [sources.{settings.SECTION}] {field} in {place}, or "
+        f"SOURCES__{settings.SECTION.upper()}__{field.upper()} in the environment."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,93 @@
+"""Where everything is written: the data folder, its lock, and the link that dbt by hand follows."""
+
+import fcntl
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dlt
+
+from extract import settings
+from extract.errors import BusyError, SettingsError
+
+logger = logging.getLogger(__name__)
+LAST_RUN = settings.ROOT / "transform" / "target" / "last_run"
+
+
+class Folder:
+    """The folder of one warehouse, readable by its owner alone.
+
+    Args:
+        path: an absolute path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warehouse = path / "warehouse.duckdb"
+        self.dlt = path / "dlt"  # dlt's working state; empty at the start of every run
+        self.dbt = path / "dbt"  # dbt's artefacts
+        self.logs = path / "logs"
+
+    def create(self) -> None:
+        """Make the folder, private to its owner.
+
+        Raises:
+            SettingsError: it cannot be made or written.
+        """
+        os.umask(0o077)  # whatever else is written is personal data, too
+        try:
+            for folder in (data_dir(), self.path, self.logs):
+                folder.mkdir(parents=True, exist_ok=True)
+                if not folder.stat().st_mode & stat.S_ISVTX:  # never close /tmp to others
+                    folder.chmod(0o700)
+        except OSError as error:
+            raise SettingsError(
+                f"Cannot write {error.filename}: {error.strerror}. "
+                "Set [elt] data_dir (ELT__DATA_DIR) to a folder of yours."
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the warehouse for one run; the system takes the lock back from a killed process.
+
+        Raises:
+            BusyError: another run holds it; names its process.
+        """
+        with open(self.path / "run.lock", "a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise BusyError(
+                    f"Another run (process {holder}) is working on {self.warehouse}. "
+                    "Wait for it to end."
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def become_last_run(self) -> None:
+        """Point dbt by hand (`cd transform && dbt test`) at this warehouse."""
+        try:
+            LAST_RUN.parent.mkdir(exist_ok=True)
+            link = LAST_RUN.with_name(f"last_run.{os.getpid()}")
+            link.symlink_to(self.path)
+            link.replace(LAST_RUN)
+        except OSError as error:  # a project folder that nobody may write serves cron well
+            logger.warning("dbt by hand will not find this warehouse: %s", error)
+
+
+def data_dir() -> Path:
+    """Return `[elt] data_dir`; a relative one is below the project's root."""
+    return settings.ROOT / Path(dlt.config.get("elt.data_dir", str) or "data").expanduser()
+
+
+def folder_for(base_url: str) -> Folder:
+    """Return the folder for an API: made-up contacts never mix with real ones."""
+    root = data_dir()
+    return Folder(root / settings.SANDBOX if base_url == settings.SANDBOX else root)

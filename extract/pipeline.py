@@ -1,0 +1,158 @@
+"""One run: extract and load the lists, then build and test the models.
+
+The warehouse is the only truth. A run starts with an empty working folder and restores dlt's state
+(cursors, schema, the API it is bound to) from the warehouse; what an earlier run left unfinished is
+thrown away and read again, which merges make safe.
+"""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+
+from extract import models, settings, warehouse
+from extract.client import api_root
+from extract.folder import Folder, folder_for
+from extract.report import Progress, RunReport, TableReport
+from extract.rows import ListCounts
+from extract.sandbox import API_KEY, sandbox_server
+from extract.source import analytics_api, empty_table
+
+
+def run(
+    resources: Sequence[str] = (),
+    full_refresh: bool = False,
+    rebind: bool = False,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Run the pipeline once.
+
+    Args:
+        resources: the lists to read, `leads` or `users`; both by default.
+        full_refresh: read the lists whole, remove what they list no more, rebuild the models.
+        rebind: accept that `base_url` is not the one that the warehouse was loaded from.
+        progress: told what happens.
+
+    Returns:
+        What was done. Failed models and tests are in its `build`; the rows are loaded all the same.
+
+    Raises:
+        EltError: the run failed before the models; nothing was loaded, or all of it.
+    """
+    progress = progress or Progress()
+    base_url = configured_base_url()
+    folder = folder_for(base_url)
+    folder.create()
+    with folder.locked():
+        report = RunReport(str(folder.warehouse))
+        pipeline = open_pipeline(folder)
+        names = list(resources) or list(settings.ENDPOINTS)
+        moved = warehouse.bind(pipeline, base_url, rebind)
+        read_all = full_refresh or moved
+        if read_all or not all(warehouse.was_loaded(pipeline, name) for name in names):
+            report.mode = "full"
+        with progress:
+            _load(pipeline, folder, names, base_url, read_all, full_refresh, report, progress)
+            folder.become_last_run()
+            progress.stage("building and testing the models")
+            with report.timed("transform"):
+                report.build = models.build(pipeline, folder, full_refresh)
+        shutil.rmtree(folder.dlt)
+    return report
+
+
+def configured_base_url() -> str:
+    """Return `base_url` as one spelling of one API, or "sandbox"."""
+    base_url: str = dlt.config[f"sources.{settings.SECTION}.base_url"]
+    return base_url if base_url == settings.SANDBOX else api_root(base_url)
+
+
+def open_pipeline(folder: Folder) -> dlt.Pipeline:
+    """Return the dlt pipeline of a warehouse, with its state restored from there."""
+    shutil.rmtree(folder.dlt, ignore_errors=True)
+    pipeline = dlt.pipeline(
+        "contacts_elt",
+        pipelines_dir=str(folder.dlt),
+        destination=dlt.destinations.duckdb(
+            str(folder.warehouse), preferred_loader_file_format="parquet"
+        ),
+        dataset_name=settings.RAW,
+    )
+    pipeline.sync_destination()
+    return pipeline
+
+
+@contextmanager
+def connection(base_url: str) -> Iterator[dict[str, Any]]:
+    """Yield the source's arguments for an API: for the sandbox, those of a server for this run."""
+    if base_url != settings.SANDBOX:
+        yield {}  # dlt injects what the user configured
+        return
+    with sandbox_server() as api:
+        yield {"base_url": api.url, "api_key": API_KEY, "first_page": 0, "end_of_list": "empty"}
+
+
+def _load(
+    pipeline: dlt.Pipeline,
+    folder: Folder,
+    names: Sequence[str],
+    base_url: str,
+    read_all: bool,
+    full_refresh: bool,
+    report: RunReport,
+    progress: Progress,
+) -> None:
+    """Extract the lists into one load package and load it, then note the run."""
+    started_at = datetime.now(UTC)
+    counts: dict[str, ListCounts] = {}
+    with report.timed("extract"), connection(base_url) as arguments:
+        source = analytics_api(**arguments, read_all=read_all, counts=counts)
+        for name in set(settings.ENDPOINTS) - set(names):
+            source.resources[name] = empty_table(name)
+            del counts[name]
+        progress.watch(counts)
+        pipeline.extract(source)
+    with report.timed("load"):
+        progress.stage("loading")
+        pipeline.normalize()
+        (load_id,) = pipeline.list_normalized_load_packages()
+        files = _parquet_files(pipeline, load_id)
+        changes = {name: warehouse.compare(folder.warehouse, name, files[name]) for name in names}
+        pipeline.load()
+        removed = warehouse.remove_unlisted(pipeline, load_id, names) if full_refresh else {}
+        report.load_id = load_id
+        for name in names:
+            report.tables[name] = TableReport(
+                rows_read=counts[name].rows_read,
+                rows_new=changes[name].new,
+                rows_changed=changes[name].changed,
+                rows_rejected=counts[name].rows_rejected,
+                rows_removed=removed.get(name, 0),
+                requests=counts[name].requests,
+            )
+        _note_run(pipeline, report, started_at)
+
+
+def _parquet_files(pipeline: dlt.Pipeline, load_id: str) -> dict[str, list[str]]:
+    """Return the load package's files by table."""
+    files = defaultdict(list)
+    for job in pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
+        files[job.job_file_info.table_name].append(job.file_path)
+    return files
+
+
+def _note_run(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:
+    """Append the run to `raw.elt_runs`. Its end is that of the load: the models read the table."""
+    row: dict[str, Any] = {
+        "load_id": report.load_id,
+        "mode": report.mode,
+        "started_at": started_at.replace(tzinfo=None),
+        "finished_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+    for name, table in report.tables.items():
+        row |= {f"{name}_{count}": getattr(table, count) for count in settings.COUNTS}
+    pipeline.run([row], table_name="elt_runs", columns=settings.RUN_COLUMNS)

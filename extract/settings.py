@@ -1,0 +1,111 @@
+"""What is read, where it goes, and the constants behind it.
+
+`GET leads/list` -> `raw.leads`, `GET users/list` -> `raw.users`; rows without their key ->
+`raw.rejected_rows`; one row a run -> `raw.elt_runs`. The user's settings are in `.dlt/config.toml`
+and `.dlt/secrets.toml`, or in environment variables of dlt's names.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
+
+ROOT = Path(__file__).resolve().parent.parent  # found from this file: cron has another folder
+SECTION = "analytics_api"
+SANDBOX = "sandbox"
+RAW = "raw"  # the schema that dlt loads
+
+EndOfList = Literal["empty", "short_page"]
+PAGE_SIZE = 50  # rows; the API's documented page
+FIRST_PAGE = 0
+# Seconds before the cursor that every run reads again. It must cover clocks that disagree
+# (FUTURE_TOLERANCE, 5 minutes), rows that the API commits late, and changes within one second;
+# 15 minutes is three times the first, and costs a page more only for accounts with more than 50
+# changes in 15 minutes.
+LAG_SECONDS = 900
+FUTURE_TOLERANCE = timedelta(minutes=5)  # a later last_update comes from a wrong clock
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # no contact is older; where the cursor starts
+
+RETRY_STATUSES = (429, 500, 502, 503, 504)
+RETRIES = 3  # after the first attempt
+BACKOFF_FACTOR = 2  # seconds, doubled with each retry: 2, 4, 8
+MAX_RETRY_AFTER = 300  # seconds; an API that asks for more wants us gone
+TIMEOUTS = (10, 30)  # seconds to connect, and between two bytes of an answer
+
+# columns of ours in the raw tables, beside dlt's
+CURSOR = "_cursor"  # last_update as a moment; null where it is unreadable or in the future
+VERSION = "_version"  # orders the copies of a row within one load, newest last
+
+
+class Endpoint(NamedTuple):
+    """One list of the API."""
+
+    path: str
+    primary_key: tuple[str, ...]
+
+
+ENDPOINTS = {
+    "leads": Endpoint("leads/list", ("crmhero_user_id",)),
+    "users": Endpoint("users/list", ("user_id", "email")),
+}
+
+# Everything but keys and attributes is text: the API mixes numbers, strings and null within one
+# field, and a text column takes them all. Staging casts.
+_SHARED_FIELDS = (
+    "email", "name", "is_user", "was_lead", "first_seen_at", "last_activity", "last_update",
+    "os", "os_version", "browser_name", "browser_language", "city", "region", "region_code",
+    "country", "country_code", "continent", "continent_code", "latitude", "longitude", "timezone",
+    "postal_code", "unsubscribe", "bounce", "spam", "utm_source", "utm_medium", "utm_campaign",
+    "utm_content", "utm_term", "referrer", "last_page_viewed", "last_page_viewed_at",
+    # inside attributes or here, as the API pleases
+    "role", "username", "create_date", "sub_status", "sub_active", "ab_test", "ab_test_var",
+    "initiated_checkout_at",
+)  # fmt: skip
+TEXT_FIELDS = {"leads": _SHARED_FIELDS, "users": ("user_id", *_SHARED_FIELDS, "nps_vote")}
+
+
+def _columns(*hints: TColumnSchema) -> TTableSchemaColumns:
+    return {hint["name"] or "": hint for hint in hints}
+
+
+def list_columns(name: str) -> TTableSchemaColumns:
+    """Return the column hints of a list's raw table.
+
+    A column that is null in every row exists only because of its hint, and a field that changes
+    its type stays in one column.
+    """
+    return _columns(
+        {"name": "crmhero_user_id", "data_type": "bigint", "nullable": name == "users"},
+        *(TColumnSchema(name=field, data_type="text") for field in TEXT_FIELDS[name]),
+        {"name": "attributes", "data_type": "json"},
+        {"name": CURSOR, "data_type": "timestamp"},
+        {"name": VERSION, "data_type": "text", "nullable": False, "dedup_sort": "desc"},
+    )
+
+
+REJECTED_TABLE = "rejected_rows"
+REJECTED_COLUMNS = _columns(
+    {"name": "resource", "data_type": "text", "nullable": False},
+    {"name": "row_hash", "data_type": "text", "nullable": False},
+    {"name": "reason", "data_type": "text", "nullable": False},
+    {"name": "row_json", "data_type": "json", "nullable": False},
+)
+COUNTS = ("rows_read", "rows_new", "rows_changed", "rows_rejected", "requests")
+RUN_COLUMNS = _columns(
+    {"name": "load_id", "data_type": "text", "nullable": False},
+    {"name": "mode", "data_type": "text", "nullable": False},
+    {"name": "started_at", "data_type": "timestamp", "timezone": False},
+    {"name": "finished_at", "data_type": "timestamp", "timezone": False},
+    *(
+        TColumnSchema(name=f"{name}_{count}", data_type="bigint")
+        for name in ENDPOINTS
+        for count in COUNTS
+    ),
+)
+
+
+def use_project() -> None:
+    """Make dlt read this project's `.dlt/`, whatever the working directory is."""
+    os.environ["DLT_PROJECT_DIR"] = str(ROOT)

@@ -1,0 +1,139 @@
+"""What extract asks of the warehouse beside loading: whose data, what is new, what is gone."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import dlt
+import duckdb
+
+from extract import settings
+from extract.errors import SettingsError
+
+
+class Changes(NamedTuple):
+    """How a load differs from what the warehouse held, in rows."""
+
+    new: int
+    changed: int
+
+
+def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> bool:
+    """Tie the warehouse to the API it is loaded from; the tie is loaded with the data.
+
+    Args:
+        pipeline: restored from the warehouse.
+        base_url: the API of this run.
+        rebind: accept another API than the one before.
+
+    Returns:
+        Whether the API is another one than before.
+
+    Raises:
+        SettingsError: it is another one, and `rebind` is not set.
+    """
+    with pipeline.managed_state() as state:
+        source_state = state.setdefault("sources", {}).setdefault(settings.SECTION, {})
+        bound = source_state.get("base_url", base_url)
+        if bound != base_url and not rebind:
+            raise SettingsError(
+                f"The warehouse was loaded from {bound}, but base_url is {base_url}. Two customer "
+                "projects must not mix: set another [elt] data_dir for the second. If it is the "
+                "same project at a new address, run once with --rebind."
+            )
+        source_state["base_url"] = base_url
+    return bool(bound != base_url)
+
+
+def was_loaded(pipeline: dlt.Pipeline, name: str) -> bool:
+    """Tell whether a list was loaded before, so that a run need not read it whole."""
+    source_state = pipeline.state.get("sources", {}).get(settings.SECTION, {})
+    return name in source_state.get("resources", {})
+
+
+def compare(warehouse: Path, name: str, files: Iterable[str]) -> Changes:
+    """Count how rows about to be merged differ from the rows that the warehouse holds.
+
+    dlt's merge does not tell, and after it the old rows are gone.
+
+    Args:
+        warehouse: the DuckDB file.
+        name: `leads` or `users`.
+        files: the load package's Parquet files of the list.
+    """
+    parquet = f"read_parquet({list(files)}, union_by_name = true)"
+    keys = ", ".join(settings.ENDPOINTS[name].primary_key)
+    with duckdb.connect(str(warehouse)) as connection:
+
+        def columns_of(relation: str) -> set[str]:
+            return {row[0] for row in connection.sql(f"describe from {relation}").fetchall()}
+
+        def content(columns: set[str]) -> str:
+            """One hash over all fields of the API; a hash needs less memory than the rows."""
+            values = (
+                f'cast("{field}" as varchar)' if field in columns else "null" for field in fields
+            )
+            return f"hash({', '.join(values)})"
+
+        listed_columns = columns_of(parquet)
+        held = f"{settings.RAW}.{name}"
+        held_columns = columns_of(held) if _has_table(connection, name) else set()
+        if not held_columns:
+            held, held_columns = f"(from {parquet} limit 0)", listed_columns
+        # columns that begin with _ are dlt's and ours, and differ in every load
+        fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
+        row = connection.execute(
+            f"""
+            with listed as (
+                select {keys}, arg_max({content(listed_columns)}, {settings.VERSION}) as content
+                from {parquet}
+                group by {keys}
+            ),
+            held as (
+                select {keys}, {content(held_columns)} as content
+                from {held}
+            )
+            select
+                count(*) filter (held.content is null),
+                count(*) filter (listed.content <> held.content)
+            from listed
+            left join held using ({keys})
+            """
+        ).fetchone()
+    return Changes(*row) if row else Changes(0, 0)
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    found = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+        [settings.RAW, name],
+    ).fetchone()
+    return found is not None
+
+
+def remove_unlisted(pipeline: dlt.Pipeline, load_id: str, names: Iterable[str]) -> dict[str, int]:
+    """Remove the rows that a whole read did not see, in one transaction over all its lists.
+
+    A merge gives every row that was listed the load's id; what bears another was not listed.
+
+    Args:
+        pipeline: with `load_id` loaded.
+        load_id: the load of the whole read.
+        names: the lists that it read.
+
+    Returns:
+        How many rows were removed from each list's table.
+    """
+    removed = {}
+    with pipeline.sql_client() as client, client.begin_transaction():
+        for name in names:
+            stale = client.execute_sql(
+                f"delete from {name} where _dlt_load_id <> %s returning 1", load_id
+            )
+            removed[name] = len(stale or ())
+            client.execute_sql(
+                f"delete from {settings.REJECTED_TABLE} where resource = %s and _dlt_load_id <> %s",
+                name,
+                load_id,
+            )
+    return removed
