@@ -1,0 +1,4 @@
+{#- A text without leading and trailing blanks, or null where nothing is left. -#}
+{% macro blank_to_null(text) -%}
+    nullif(trim({{ text }}), '')
+{%- endmacro %}

@@ -1,0 +1,17 @@
+{#-
+    A returned row has a date that no calendar knows or no spelling fits; it became null in staging.
+    With `in_attributes` the field may also be inside `attributes`.
+-#}
+{% test is_readable_date(model, column_name, in_attributes=false) %}
+
+    {{ config(severity='warn') }}
+
+    {%- set text = api_field(column_name) if in_attributes else blank_to_null(column_name) %}
+
+    select
+        {{ text }} as unreadable_date,
+        *
+    from {{ model }}
+    where {{ text }} is not null and {{ to_utc_timestamp(text) }} is null
+
+{% endtest %}
