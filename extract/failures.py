@@ -6,6 +6,7 @@ from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
 )
+from dlt.extract.exceptions import ResourceExtractionError
 from requests import RequestException
 
 from extract import settings
@@ -15,11 +16,12 @@ from extract.errors import EltError, SettingsError
 
 def plain_error(failure: BaseException) -> EltError:
     """Return the error behind a failure, out of the wrappings of dlt and others."""
-    for error in _causes(failure):
-        if plain := _plain(error):
+    causes = list(_causes(failure))
+    for error in causes:
+        if plain := _plain(error, causes):
             return plain
-    lines = str(failure).strip().splitlines() or [""]
-    return EltError(f"{type(failure).__name__}: {lines[0]} (--debug shows more)")
+    root = causes[-1]
+    return EltError(f"{type(root).__name__}: {_first_line(root)} (--debug shows more)")
 
 
 def _causes(failure: BaseException | None) -> Iterator[BaseException]:
@@ -28,7 +30,7 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
         failure = failure.__cause__ or failure.__context__
 
 
-def _plain(error: BaseException) -> EltError | None:
+def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None:
     attempts = f"Tried {settings.RETRIES + 1} times. Nothing was loaded; run again later."
     match error:
         case EltError():
@@ -36,8 +38,9 @@ def _plain(error: BaseException) -> EltError | None:
         case PassingError() | CutShortError():
             return EltError(f"{error} {attempts}")
         case RequestException():
-            url = str(error.request.url) if error.request else "the API"
-            return EltError(f"No answer from {url}: {_first_line(error)}. {attempts}")
+            lists = [e.pipe_name for e in causes if isinstance(e, ResourceExtractionError)]
+            path = f"/{settings.ENDPOINTS[lists[0]].path}" if lists else ""
+            return EltError(f"No whole answer from the API{path}: {_first_line(error)}. {attempts}")
         case ConfigFieldMissingException():
             return SettingsError(_missing(error))
         case ConfigurationException():

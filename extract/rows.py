@@ -84,6 +84,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             value = row.get(field)
             if value is not None and not isinstance(value, str):
                 ready[field] = _as_text(value)
+        ready["attributes"] = _as_json(row.get("attributes"))
         ready["crmhero_user_id"] = _contact_number(row.get("crmhero_user_id"))
         for field in settings.ENDPOINTS[self.name].primary_key:
             key = ready.get(field)
@@ -120,6 +121,11 @@ def _as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _as_json(value: Any) -> Any:
+    """Return a value that a JSON column takes: an object, a list, or a list of what is neither."""
+    return value if value is None or isinstance(value, dict | list) else [value]
+
+
 def _contact_number(value: Any) -> int | None:
     """Return `crmhero_user_id` as a number; a number in quotes is one, too.
 
@@ -145,5 +151,5 @@ def _rejected(resource: str, row: Any, reason: str) -> Row:
         "resource": resource,
         "row_hash": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         "reason": reason,
-        "row_json": row,
+        "row_json": _as_json(row) or [None],
     }
