@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import duckdb
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
@@ -45,8 +46,8 @@ def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None
             return SettingsError(_missing(error))
         case ConfigurationException():
             return SettingsError(_first_line(error))
-    if "Could not set lock on file" in str(error):
-        return EltError(f"The warehouse is open in another program: {_first_line(error)}")
+        case duckdb.IOException() if "Could not set lock" in str(error):
+            return EltError(f"The warehouse is open in another program: {_first_line(error)}")
     return None
 
 

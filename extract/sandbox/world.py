@@ -101,7 +101,7 @@ class _Contact:
         self.unsubscribed = self._maybe(draw, 0.12, 5, 200)
         self.bounced = self._maybe(draw, 0.03, 0, 30)
         self.marked_spam = self._maybe(draw, 0.01, 1, 60)
-        self.deleted = self._maybe(draw, 0.02, 30, 500)
+        self.deleted = self._maybe(draw, 0.04, 30, 500)
         self.renamed = self._maybe(draw, 0.04, 20, 300) if becomes_user else NEVER
         self.voted = self._maybe(draw, 0.3, 30, 90) if becomes_user else NEVER
         loyal = self.active_until > self._later(self.arrived, 150)

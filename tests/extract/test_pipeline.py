@@ -1,0 +1,330 @@
+"""Runs as a whole: full refresh, the API a warehouse is bound to, leftovers, one run at a time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pytest
+from extract import models, warehouse
+from extract.folder import Folder
+from extract.models import BuildResult
+from extract.sandbox.server import ApiServer
+
+from tests.builders import lead, leads, user, users
+from tests.conftest import API_KEY, Elt, Query
+
+pytestmark = pytest.mark.usefixtures("without_models")
+Lists = dict[str, list[dict[str, Any]]]
+
+
+def ids(query: Query) -> list[int]:
+    return [number for (number,) in query("select crmhero_user_id from raw.leads order by 1")]
+
+
+def test_a_full_refresh_removes_what_the_lists_hold_no_more(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"] = [*leads(120), lead(None)]
+    lists["users"] = users(3)
+    elt("run")
+    del lists["leads"][70:], lists["users"][1:]
+    assert elt("run").exit_code == 0
+    assert len(ids(query)) == 120
+    outcome = elt("run", "--full-refresh")
+    assert outcome.exit_code == 0
+    assert "50 rows of leads removed" in outcome.stdout
+    assert ids(query) == list(range(1, 71))
+    assert query("select user_id from raw.users") == [("u1",)]
+    assert query("select count(*) from raw.rejected_rows") == [(0,)]
+    assert query("select mode from raw.elt_runs order by started_at desc limit 1") == [("full",)]
+
+
+def test_a_full_refresh_keeps_one_row_of_a_contact_that_shifting_pages_show_twice(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"] = leads(120)
+    elt("run")
+    lists["leads"] += leads(10)
+    assert elt("run", "--full-refresh").exit_code == 0
+    assert ids(query) == list(range(1, 121))
+
+
+def test_a_full_refresh_of_one_list_removes_nothing_of_the_other(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"], lists["users"] = leads(3), users(3)
+    elt("run")
+    lists["leads"], lists["users"] = leads(2), []
+    assert elt("run", "--full-refresh", "--resources", "leads").exit_code == 0
+    assert ids(query) == [1, 2]
+    assert query("select count(*) from raw.users") == [(3,)]
+
+
+def test_a_full_refresh_removes_in_one_transaction_over_both_tables(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"], lists["users"] = leads(3), users(3)
+    elt("run")
+    lists["leads"], lists["users"] = leads(1), users(1)
+    remove = warehouse.remove_unlisted
+
+    def remove_and_fail(pipeline: dlt.Pipeline, load_id: str, names: list[str]) -> dict[str, int]:
+        return remove(pipeline, load_id, [*names, "no_such_table"])
+
+    monkeypatch.setattr(warehouse, "remove_unlisted", remove_and_fail)
+    assert elt("run", "--full-refresh").exit_code == 1
+    assert ids(query) == [1, 2, 3]
+    assert query("select count(*) from raw.users") == [(3,)]
+
+
+def test_a_full_refresh_keeps_the_cursor_for_the_next_run(
+    lists: Lists, api: ApiServer, elt: Elt
+) -> None:
+    lists["leads"], lists["users"] = leads(120), users(120)
+    elt("run")
+    elt("run", "--full-refresh")
+    before = len(api.requests)
+    assert elt("run").exit_code == 0
+    assert len(api.requests) - before == 2
+
+
+def test_a_warehouse_refuses_another_api(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = leads(3)
+    elt("run")
+    with ApiServer(lambda: {"leads": [lead(99)], "users": []}, API_KEY) as other:
+        monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", other.url)
+        for command in (("run",), ("run", "--full-refresh"), ("check",)):
+            outcome = elt(*command)
+            assert outcome.exit_code == 2
+            assert "--rebind" in outcome.stdout + outcome.stderr
+            assert api.url in outcome.stdout + outcome.stderr
+        assert ids(query) == [1, 2, 3]
+        assert elt("run", "--rebind").exit_code == 0
+        assert ids(query) == [1, 2, 3, 99]
+        assert elt("run").exit_code == 0
+    monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", api.url)
+    assert elt("run").exit_code == 2
+
+
+def test_a_rebound_warehouse_is_read_whole(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursor of one address says nothing about what changed at another."""
+    lists["leads"] = leads(3)
+    elt("run")
+    moved = [*leads(200), lead(999, minutes_before=100_000)]
+    with ApiServer(lambda: {"leads": moved, "users": []}, API_KEY) as other:
+        monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", other.url)
+        assert elt("run", "--rebind").exit_code == 0
+    assert len(ids(query)) == 201
+
+
+def test_one_spelling_of_base_url_is_as_good_as_another(
+    lists: Lists, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elt("run")
+    monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", api.url.rstrip("/"))
+    assert elt("run").exit_code == 0
+
+
+@pytest.mark.parametrize("stage", ["normalize", "load"])
+def test_what_a_failed_run_left_behind_is_thrown_away_and_read_again(
+    lists: Lists,
+    api: ApiServer,
+    elt: Elt,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    lists["leads"] = leads(120)
+    elt("run")
+    lists["leads"][60] = lead(61, -1, name="first")
+    with monkeypatch.context() as broken:
+        broken.setattr(dlt.Pipeline, stage, lambda _: 1 / 0)
+        outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "ZeroDivisionError" in outcome.stderr
+    lists["leads"][60] = lead(61, -2, name="second")
+    assert elt("run").exit_code == 0
+    assert query("select name from raw.leads where crmhero_user_id = 61") == [("second",)]
+
+
+def test_local_state_can_be_lost(
+    lists: Lists, api: ApiServer, elt: Elt, data_dir: Path
+) -> None:
+    lists["leads"], lists["users"] = leads(120), users(120)
+    elt("run")
+    assert not (data_dir / "dlt").exists()
+    before = len(api.requests)
+    assert elt("run").exit_code == 0
+    assert len(api.requests) - before == 2
+
+
+def test_rows_are_loaded_as_parquet(
+    lists: Lists, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = [lead(1), lead(None)]
+    files: list[str] = []
+    load = dlt.Pipeline.load
+
+    def spy(pipeline: dlt.Pipeline, *args: Any, **kwargs: Any) -> Any:
+        for load_id in pipeline.list_normalized_load_packages():
+            jobs = pipeline.get_load_package_info(load_id).jobs["new_jobs"]
+            files.extend(job.job_file_info.file_name() for job in jobs)
+        return load(pipeline, *args, **kwargs)
+
+    monkeypatch.setattr(dlt.Pipeline, "load", spy)
+    assert elt("run").exit_code == 0
+    assert {name.split(".")[0] for name in files} >= {"leads", "users", "rejected_rows", "elt_runs"}
+    assert {name.rsplit(".", 1)[1] for name in files} == {"parquet"}
+
+
+def test_a_second_run_at_once_is_refused_and_told_of_the_first(
+    api: ApiServer, elt: Elt, data_dir: Path
+) -> None:
+    elt("run")
+    script = (
+        "import sys; from extract.folder import Folder; from pathlib import Path\n"
+        f"with Folder(Path({str(data_dir)!r})).locked(): print('held', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        outcome = elt("run")
+        assert outcome.exit_code == 3
+        assert f"process {holder.pid}" in outcome.stderr
+        holder.kill()
+        holder.wait()
+    assert elt("run").exit_code == 0
+
+
+def test_a_warehouse_that_another_program_has_open_is_told_plainly(
+    api: ApiServer, elt: Elt, data_dir: Path
+) -> None:
+    elt("run")
+    script = (
+        "import duckdb; "
+        f"tool = duckdb.connect({str(data_dir / 'warehouse.duckdb')!r}, read_only=True); "
+        "print('open', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as tool:
+        assert tool.stdout
+        assert tool.stdout.readline() == "open\n"
+        outcome = elt("run")
+        tool.kill()
+        tool.wait()
+    assert outcome.exit_code == 1
+    assert "open in another program" in outcome.stderr
+    assert str(tool.pid) in outcome.stderr
+
+
+def test_the_data_folder_is_its_owners_alone(api: ApiServer, elt: Elt, data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o755)
+    elt("run")
+    assert data_dir.stat().st_mode & 0o777 == 0o700
+    for path in data_dir.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_with_its_setting(
+    api: ApiServer, elt: Elt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ELT__DATA_DIR", str(tmp_path / "file" / "data"))
+    outcome = elt("run")
+    assert outcome.exit_code == 2
+    assert "ELT__DATA_DIR" in outcome.stderr
+
+
+def test_dbt_by_hand_finds_the_warehouse_of_the_last_run(
+    api: ApiServer, elt: Elt, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert elt("run").exit_code == 0
+    assert (tmp_path / "last_run" / "warehouse.duckdb").samefile(data_dir / "warehouse.duckdb")
+    monkeypatch.setenv("ELT__DATA_DIR", str(tmp_path / "second"))
+    assert elt("run").exit_code == 0
+    assert (tmp_path / "last_run").resolve() == tmp_path / "second"
+
+
+def test_the_summary_for_schedulers_is_one_json_object(
+    lists: Lists, api: ApiServer, elt: Elt, data_dir: Path
+) -> None:
+    lists["leads"] = [*leads(3), lead(None)]
+    outcome = elt("run", "--json")
+    summary = json.loads(outcome.stdout)
+    assert summary["status"] == "ok"
+    assert summary["mode"] == "full"
+    assert summary["warehouse"] == str(data_dir / "warehouse.duckdb")
+    assert summary["tables"]["leads"] == {
+        "rows_read": 4,
+        "rows_new": 3,
+        "rows_changed": 0,
+        "rows_rejected": 1,
+        "rows_removed": 0,
+        "requests": 2,
+    }
+    assert set(summary["durations"]) == {"extract", "load", "transform"}
+    api.api_key = "revoked"
+    outcome = elt("run", "--json")
+    failure = json.loads(outcome.stdout)
+    assert (failure["status"], failure["exit_code"]) == ("failed", 2)
+    assert "refused the key" in failure["error"]
+
+
+def test_failed_tests_are_named_with_exit_code_1(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = leads(3)
+    result = BuildResult(tests_passed=4, tests_failed=1, failures={"unique_x": "Got 2 results"})
+    monkeypatch.setattr(models, "build", lambda *_: result)
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "4 passed, 0 warned, 1 failed" in outcome.stdout
+    assert "unique_x: Got 2 results" in outcome.stdout
+    assert json.loads(elt("run", "--json").stdout)["status"] == "failed"
+    assert ids(query) == [1, 2, 3]
+
+
+def test_each_run_that_loads_is_noted_with_its_load_id(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"] = leads(3)
+    lists["users"] = [user("u1", 7)]
+    elt("run")
+    elt("run", "--resources", "users")
+    runs = query(
+        "select load_id, leads_rows_read, users_rows_read, started_at <= finished_at "
+        "from raw.elt_runs order by started_at"
+    )
+    assert [run[1:] for run in runs] == [(3, 1, True), (None, 1, True)]
+    assert query("select distinct _dlt_load_id from raw.leads") == [(runs[0][0],)]
+    assert query("select distinct _dlt_load_id from raw.users") == [(runs[1][0],)]
+
+
+def test_comparing_counts_new_and_changed_rows_by_their_newest_copy(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    listed = tmp_path / "listed.parquet"
+    with duckdb.connect(str(folder.warehouse)) as connection:
+        connection.execute("create schema raw")
+        connection.execute(
+            "create table raw.leads as select * from (values"
+            " (1, 'same', json('{}'), 'v0'), (2, 'old', json('{}'), 'v0'), (3, 'gone', null, 'v0')"
+            ") as t (crmhero_user_id, name, attributes, _version)"
+        )
+        connection.execute(
+            "copy (select * from (values"
+            " (1, 'same', '{}', 'v1', null), (1, 'stale', '{}', 'v0', null),"
+            " (2, 'new', '{}', 'v1', null), (4, 'new', null, 'v1', 'unknown field')"
+            f") as t (crmhero_user_id, name, attributes, _version, extra)) to '{listed}'"
+        )
+    assert warehouse.compare(folder.warehouse, "leads", [str(listed)]) == (1, 1)
