@@ -7,6 +7,7 @@ from typing import Any
 from extract.sandbox.server import NO_KEY, WRONG_KEY, Fault, ListRequest, Reply
 
 Row = dict[str, Any]
+Lists = dict[str, list[Row]]
 NEWEST = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 

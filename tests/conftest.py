@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 import tenacity.nap
+
 from extract import settings
 
 settings.use_project()
@@ -20,6 +21,7 @@ from extract import folder, models  # noqa: E402  # dlt looks for its settings w
 from extract.__main__ import main  # noqa: E402
 from extract.models import BuildResult  # noqa: E402
 from extract.sandbox import ApiServer  # noqa: E402
+from tests.builders import Lists  # noqa: E402
 
 API_KEY = "recognisable-key-4711"
 
@@ -58,15 +60,13 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def lists() -> dict[str, list[dict[str, Any]]]:
+def lists() -> Lists:
     """What the API lists; a test changes it as it likes."""
     return {"leads": [], "users": []}
 
 
 @pytest.fixture
-def api(
-    lists: dict[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ApiServer]:
+def api(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
     with ApiServer(lambda: lists, API_KEY) as server:
         monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", server.url)
         yield server

@@ -1,19 +1,20 @@
-"""Each way an API fails, and what the pipeline does: fail, or retry, and never take it for an end."""
+"""Each way an API fails: the run fails, or retries, and never takes it for the list's end."""
 
 import threading
 from pathlib import Path
 
 import pytest
+
 from extract import settings
 from extract.client import api_root
 from extract.errors import SettingsError
 from extract.sandbox.server import ApiServer, ListRequest, Reply
-
 from tests.builders import (
     FINAL,
     NO_LIST,
     PASSING,
     REFUSALS,
+    Lists,
     at,
     lead,
     leads,
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("without_models")
 
 
 @pytest.fixture(autouse=True)
-def full_lists(lists: dict, api: ApiServer) -> None:
+def full_lists(lists: Lists, api: ApiServer) -> None:
     """200 leads on 4 pages and 60 users on 2, each list with an empty page behind."""
     lists["leads"], lists["users"] = leads(200), users(60)
 
@@ -82,7 +83,7 @@ def test_an_answer_without_the_list_is_never_its_end(
 
 @pytest.mark.parametrize("reply", [*NO_LIST.values(), *FINAL.values(), PASSING["503"]])
 def test_a_failed_read_changes_nothing_and_the_next_run_fills_the_hole(
-    lists: dict, api: ApiServer, elt: Elt, query: Query, reply: Reply
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, reply: Reply
 ) -> None:
     assert elt("run").exit_code == 0
     before = query("select * from raw.leads order by all")
@@ -230,7 +231,9 @@ def test_a_page_capped_below_what_was_asked_is_not_the_end(
 
 def past_the_end(request: ListRequest) -> Reply | None:
     last = {"leads": 3, "users": 1}[request.name]
-    return Reply.of_json({"error": {"message": "No such page."}}, 404) if request.page > last else None
+    return (
+        Reply.of_json({"error": {"message": "No such page."}}, 404) if request.page > last else None
+    )
 
 
 def test_an_api_that_errs_past_the_end_is_told_of_end_of_list(api: ApiServer, elt: Elt) -> None:
@@ -241,7 +244,7 @@ def test_an_api_that_errs_past_the_end_is_told_of_end_of_list(api: ApiServer, el
 
 
 def test_a_short_page_ends_the_list_where_set(
-    lists: dict, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__ANALYTICS_API__END_OF_LIST", "short_page")
     lists["leads"] = leads(199)
@@ -307,7 +310,7 @@ def test_the_last_slash_of_base_url_does_not_matter() -> None:
 
 
 def test_plain_http_over_a_network_says_why() -> None:
-    with pytest.raises(SettingsError, match="https://api.example.com/v1"):
+    with pytest.raises(SettingsError, match="unencrypted"):
         api_root("http://api.example.com/v1")
 
 

@@ -8,18 +8,20 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+
 from extract import settings
 from extract.sandbox import API_KEY as SANDBOX_KEY
 from extract.sandbox.server import ApiServer, Reply
-
-from tests.builders import at, leads
+from tests.builders import Lists, at, leads
 from tests.conftest import Elt
 
 ELT = Path(sys.executable).with_name("elt")
 
 
 @pytest.mark.parametrize("command", [(), ("run",), ("check",), ("sandbox",)])
-def test_help_is_everywhere(elt: Elt, capsys: pytest.CaptureFixture[str], command: tuple) -> None:
+def test_help_is_everywhere(
+    elt: Elt, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         elt(*command, "--help")
     assert ended.value.code == 0
@@ -40,7 +42,7 @@ def test_an_unknown_resource_is_a_usage_error(elt: Elt) -> None:
     assert ended.value.code == 2
 
 
-def test_check_finds_all_well(lists: dict, api: ApiServer, elt: Elt, data_dir: Path) -> None:
+def test_check_finds_all_well(lists: Lists, api: ApiServer, elt: Elt, data_dir: Path) -> None:
     lists["leads"] = leads(3)
     outcome = elt("check")
     assert outcome.exit_code == 0
@@ -102,9 +104,7 @@ def test_a_missing_key_is_told_with_where_to_set_it(
     assert "SOURCES__ANALYTICS_API__API_KEY" in outcome.stderr
 
 
-def test_a_failure_is_plain_lines_and_a_traceback_only_with_debug(
-    api: ApiServer, elt: Elt
-) -> None:
+def test_a_failure_is_plain_lines_and_a_traceback_only_with_debug(api: ApiServer, elt: Elt) -> None:
     api.fault = at(Reply(400, b"no"))
     plain, debug = elt("run"), elt("run", "--debug")
     assert "Traceback" not in plain.stderr
@@ -113,7 +113,7 @@ def test_a_failure_is_plain_lines_and_a_traceback_only_with_debug(
 
 
 def test_the_sandbox_can_be_served_for_curl() -> None:
-    command = [ELT, "sandbox", "--port", "0"]
+    command = [str(ELT), "sandbox", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         said = [server.stdout.readline(), server.stdout.readline()]

@@ -9,16 +9,15 @@ from typing import Any
 import dlt
 import duckdb
 import pytest
+
 from extract import models, warehouse
 from extract.folder import Folder
 from extract.models import BuildResult
 from extract.sandbox.server import ApiServer
-
-from tests.builders import lead, leads, user, users
+from tests.builders import Lists, lead, leads, user, users
 from tests.conftest import API_KEY, Elt, Query
 
 pytestmark = pytest.mark.usefixtures("without_models")
-Lists = dict[str, list[dict[str, Any]]]
 
 
 def ids(query: Query) -> list[int]:
@@ -155,9 +154,7 @@ def test_what_a_failed_run_left_behind_is_thrown_away_and_read_again(
     assert query("select name from raw.leads where crmhero_user_id = 61") == [("second",)]
 
 
-def test_local_state_can_be_lost(
-    lists: Lists, api: ApiServer, elt: Elt, data_dir: Path
-) -> None:
+def test_local_state_can_be_lost(lists: Lists, api: ApiServer, elt: Elt, data_dir: Path) -> None:
     lists["leads"], lists["users"] = leads(120), users(120)
     elt("run")
     assert not (data_dir / "dlt").exists()

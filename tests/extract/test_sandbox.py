@@ -9,6 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+
 from extract import settings
 from extract.sandbox import API_KEY, ApiServer, World
 

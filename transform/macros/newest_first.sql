@@ -8,5 +8,8 @@
 
 {#- Orders rows by `changed_at`, the newest first and the unknown last, on every engine. -#}
 {% macro newest_first() -%}
-    case when changed_at is null then 1 else 0 end, changed_at desc, loaded_at desc, last_updated_at desc
+    case when changed_at is null then 1 else 0 end,
+    changed_at desc,
+    loaded_at desc,
+    last_updated_at desc
 {%- endmacro %}

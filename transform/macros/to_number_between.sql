@@ -1,7 +1,15 @@
-{#- A number out of a text; null where it is none or lies outside the range (both ends included). -#}
+{#- A number out of a text; null where it is none or outside the range, both ends included. -#}
 {% macro to_number_between(text, lowest, highest) -%}
     case
-        when {{ dbt.safe_cast(text, api.Column.translate_type('double')) }} between {{ lowest }} and {{ highest }}
-            then {{ dbt.safe_cast(text, api.Column.translate_type('double')) }}
+        when {{ to_number(text) }} between {{ lowest }} and {{ highest }} then {{ to_number(text) }}
     end
+{%- endmacro %}
+
+{#- dbt's safe_cast is a plain cast on DuckDB: it fails on a text that is no number. -#}
+{% macro to_number(text) -%}
+    {{ return(adapter.dispatch('to_number')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__to_number(text) -%}
+    try_cast({{ text }} as double)
 {%- endmacro %}

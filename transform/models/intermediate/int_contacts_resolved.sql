@@ -45,7 +45,9 @@ newest_contact_ids as (
 all_rows as (
 
     select
-        coalesce(newest_contact_ids.contact_id, {{ dbt.concat(["'user:'", "user_rows.user_id"]) }}) as contact_id,
+        coalesce(
+            newest_contact_ids.contact_id, {{ dbt.concat(["'user:'", "user_rows.user_id"]) }}
+        ) as contact_id,
         user_rows.user_id,
         true as is_user,
         user_rows.nps_vote,
@@ -167,9 +169,10 @@ resolved as (
 
     select
         ranked.*,
-        coalesce(
-            ranked.is_user and (ranked.has_been_lead or contacts_ever_in_leads.contact_id is not null),
-            false
+        ranked.is_user
+        and (
+            coalesce(ranked.has_been_lead, false)
+            or contacts_ever_in_leads.contact_id is not null
         ) as is_converted
     from ranked
     left join contacts_ever_in_leads

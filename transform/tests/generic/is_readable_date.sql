@@ -4,9 +4,9 @@
 -#}
 {% test is_readable_date(model, column_name, in_attributes=false) %}
 
-    {{ config(severity='warn') }}
+{{ config(severity='warn') }}
 
-    {%- set text = api_field(column_name) if in_attributes else blank_to_null(column_name) %}
+{%- set text = api_field(column_name) if in_attributes else blank_to_null(column_name) %}
 
     select
         {{ text }} as unreadable_date,

@@ -1,0 +1,75 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+DBT := DBT_PROFILES_DIR=transform $(BIN)/dbt
+COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
+	--generate-hashes --no-emit-index-url --no-header
+LINT_TARGET := target/lint
+
+.PHONY: help elt check sandbox install test lint format types pytest lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+elt: $(VENV)/run ## extract, load, build and test what changed
+	@$(BIN)/elt run
+
+check: $(VENV)/run ## try settings, key, API and warehouse
+	@$(BIN)/elt check
+
+sandbox: $(VENV)/run ## serve the bundled API for curl
+	@$(BIN)/elt sandbox
+
+install: $(VENV)/run ## install what running needs
+
+test: lint types pytest ## run every check
+
+lint: $(VENV)/dev ## check style and rules of Python, SQL and the dbt project
+	@echo "lint: Python, SQL, dbt project"
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/sqlfluff lint --disable-progress-bar transform
+	@$(DBT) --quiet parse --project-dir transform --target-path $(LINT_TARGET) --log-path transform/$(LINT_TARGET) --no-partial-parse --warn-error
+	@$(BIN)/dbt-bouncer run --output-only-failures
+
+types: $(VENV)/dev ## check types
+	@echo "types:"
+	@$(BIN)/mypy
+
+pytest: $(VENV)/dev ## run the unit, integration and dbt tests
+	@$(BIN)/pytest
+
+format: $(VENV)/dev ## format Python and SQL
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/sqlfluff fix --disable-progress-bar transform
+
+lock: ## resolve the dependencies anew into the lock files
+	@$(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/pip install --quiet uv
+	@$(COMPILE) --extra dev --output-file requirements-dev.lock
+	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+	@rm -rf $(VENV)-lock
+
+clean: ## remove the virtual environment and caches, never data
+	@rm -rf $(VENV) .*_cache build *.egg-info transform/target transform/logs
+
+# The stamps are newer than what they were installed from, or the packages are installed anew.
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| (echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..." && exit 1)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/run: $(VENV)/python requirements.lock pyproject.toml
+	@echo "installing what running needs into $(VENV)"
+	@$(INSTALL) --require-hashes --requirement requirements.lock
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	@echo "installing what developing needs into $(VENV)"
+	@$(INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@
