@@ -21,9 +21,9 @@ def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
         return warehouse.sql(sql).fetchall()
 
 
-def contacts(query: Query) -> dict[str, tuple[Any, ...]]:
+def contacts(query: Query) -> dict[str, list[str]]:
     rows = query("select contact_id, email, contact_stage from marts.dim_contacts")
-    return {contact_id: rest for contact_id, *rest in rows}  # type: ignore[misc]
+    return {contact_id: [email, stage] for contact_id, email, stage in rows}
 
 
 def test_each_contact_is_one_row_through_conversion_rename_and_late_id(
