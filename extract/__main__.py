@@ -6,6 +6,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from extract import settings
+
 EPILOG = """exit codes:
   0  fine
   1  the pipeline or its tests failed
@@ -17,9 +19,7 @@ EPILOG = """exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
-    # dlt takes seconds to import, --help should not; and it reads its settings from the project
-    from extract import settings
-
+    # dlt looks for its settings when it is imported, and takes seconds that --help need not wait for
     settings.use_project()
     from extract import commands
     from extract.errors import EltError
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--resources",
         nargs="+",
-        choices=("leads", "users"),
+        choices=tuple(settings.ENDPOINTS),
         default=[],
         help="read these lists only (default: both)",
     )

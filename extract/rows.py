@@ -85,7 +85,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             if value is not None and not isinstance(value, str):
                 ready[field] = _as_text(value)
         ready["attributes"] = _as_json(row.get("attributes"))
-        ready["crmhero_user_id"] = _contact_number(row.get("crmhero_user_id"))
+        ready[settings.CONTACT_NUMBER] = _contact_number(row.get(settings.CONTACT_NUMBER))
         for field in settings.ENDPOINTS[self.name].primary_key:
             key = ready.get(field)
             if isinstance(key, str):

@@ -8,9 +8,10 @@ and `.dlt/secrets.toml`, or in environment variables of dlt's names.
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
+if TYPE_CHECKING:  # dlt takes seconds to import, which `elt --help` need not wait for
+    from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
 ROOT = Path(__file__).resolve().parent.parent  # found from this file: cron has another folder
 SECTION = "analytics_api"
@@ -34,6 +35,7 @@ BACKOFF_FACTOR = 2  # seconds, doubled with each retry: 2, 4, 8
 MAX_RETRY_AFTER = 300  # seconds; an API that asks for more wants us gone
 TIMEOUTS = (10, 30)  # seconds to connect, and between two bytes of an answer
 
+CONTACT_NUMBER = "crmhero_user_id"  # the contact's id in every list
 # columns of ours in the raw tables, beside dlt's
 CURSOR = "_cursor"  # last_update as a moment; null where it is unreadable or in the future
 VERSION = "_version"  # orders the copies of a row within one load, newest last
@@ -47,7 +49,7 @@ class Endpoint(NamedTuple):
 
 
 ENDPOINTS = {
-    "leads": Endpoint("leads/list", ("crmhero_user_id",)),
+    "leads": Endpoint("leads/list", (CONTACT_NUMBER,)),
     "users": Endpoint("users/list", ("user_id", "email")),
 }
 
@@ -66,19 +68,19 @@ _SHARED_FIELDS = (
 TEXT_FIELDS = {"leads": _SHARED_FIELDS, "users": ("user_id", *_SHARED_FIELDS, "nps_vote")}
 
 
-def _columns(*hints: TColumnSchema) -> TTableSchemaColumns:
+def _columns(*hints: "TColumnSchema") -> "TTableSchemaColumns":
     return {hint["name"] or "": hint for hint in hints}
 
 
-def list_columns(name: str) -> TTableSchemaColumns:
+def list_columns(name: str) -> "TTableSchemaColumns":
     """Return the column hints of a list's raw table.
 
     A column that is null in every row exists only because of its hint, and a field that changes
     its type stays in one column.
     """
     return _columns(
-        {"name": "crmhero_user_id", "data_type": "bigint", "nullable": name == "users"},
-        *(TColumnSchema(name=field, data_type="text") for field in TEXT_FIELDS[name]),
+        {"name": CONTACT_NUMBER, "data_type": "bigint"},
+        *({"name": field, "data_type": "text"} for field in TEXT_FIELDS[name]),
         {"name": "attributes", "data_type": "json"},
         {"name": CURSOR, "data_type": "timestamp"},
         {"name": VERSION, "data_type": "text", "nullable": False, "dedup_sort": "desc"},
@@ -98,11 +100,7 @@ RUN_COLUMNS = _columns(
     {"name": "mode", "data_type": "text", "nullable": False},
     {"name": "started_at", "data_type": "timestamp", "timezone": False},
     {"name": "finished_at", "data_type": "timestamp", "timezone": False},
-    *(
-        TColumnSchema(name=f"{name}_{count}", data_type="bigint")
-        for name in ENDPOINTS
-        for count in COUNTS
-    ),
+    *({"name": f"{name}_{count}", "data_type": "bigint"} for name in ENDPOINTS for count in COUNTS),
 )
 
 
