@@ -19,7 +19,7 @@ EPILOG = """exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
-    # dlt looks for its settings when it is imported, and takes seconds that --help need not wait for
+    # dlt looks for its settings when imported, and takes seconds that --help need not wait for
     settings.use_project()
     from extract import commands
     from extract.errors import EltError

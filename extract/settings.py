@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:  # dlt takes seconds to import, which `elt --help` need not wait for
+    from dlt.common.data_types import TDataType
     from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
 ROOT = Path(__file__).resolve().parent.parent  # found from this file: cron has another folder
@@ -68,6 +69,10 @@ _SHARED_FIELDS = (
 TEXT_FIELDS = {"leads": _SHARED_FIELDS, "users": ("user_id", *_SHARED_FIELDS, "nps_vote")}
 
 
+def _hint(name: str, data_type: "TDataType") -> "TColumnSchema":
+    return {"name": name, "data_type": data_type}
+
+
 def _columns(*hints: "TColumnSchema") -> "TTableSchemaColumns":
     return {hint["name"] or "": hint for hint in hints}
 
@@ -80,7 +85,7 @@ def list_columns(name: str) -> "TTableSchemaColumns":
     """
     return _columns(
         {"name": CONTACT_NUMBER, "data_type": "bigint"},
-        *({"name": field, "data_type": "text"} for field in TEXT_FIELDS[name]),
+        *(_hint(field, "text") for field in TEXT_FIELDS[name]),
         {"name": "attributes", "data_type": "json"},
         {"name": CURSOR, "data_type": "timestamp"},
         {"name": VERSION, "data_type": "text", "nullable": False, "dedup_sort": "desc"},
@@ -100,7 +105,7 @@ RUN_COLUMNS = _columns(
     {"name": "mode", "data_type": "text", "nullable": False},
     {"name": "started_at", "data_type": "timestamp", "timezone": False},
     {"name": "finished_at", "data_type": "timestamp", "timezone": False},
-    *({"name": f"{name}_{count}", "data_type": "bigint"} for name in ENDPOINTS for count in COUNTS),
+    *(_hint(f"{name}_{count}", "bigint") for name in ENDPOINTS for count in COUNTS),
 )
 
 
