@@ -5,17 +5,20 @@ is checked before dlt sees it, inside the retried request: what passes may come 
 not ends the run with the reason. Only a present, empty list ends a list.
 """
 
+import html
 import json
+import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, Client
 from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
-from requests import HTTPError, Request, Response, Session
+from requests import HTTPError, PreparedRequest, Request, Response, Session
 from requests.exceptions import ContentDecodingError
 
 from extract import settings
@@ -23,6 +26,8 @@ from extract.errors import ApiError, KeyRefusedError, SettingsError
 
 # the API answers a bad key with HTTP 500 and one of these messages
 REFUSALS = ("access token not found", "valid header authorization")
+NO_ERROR: tuple[Any, ...] = (None, False, 0, "", [])
+HOST = re.compile(r"([A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 SHOWN_BODY = 200  # characters of an unexpected answer that an error shows
 
 
@@ -39,26 +44,28 @@ def api_root(base_url: str) -> str:
 
     Raises:
         SettingsError: it is no URL of an API, carries a password, or would send the key in plain
-            text over a network.
+            text over a network. The URL is not shown: it may hold a secret.
     """
     setting = f"[sources.{settings.SECTION}] base_url"
-    parts = urlsplit(base_url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    url = base_url.strip().rstrip("/") + "/"
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and HOST.fullmatch(parts.netloc)
+        PreparedRequest().prepare_url(url, None)
+    except ValueError:
+        is_url = None
+    if not is_url or "?" in url or "#" in url:
         raise SettingsError(
-            f'{setting} is "{base_url}": set it to the API\'s root, such as '
-            f'https://api.example.com/v1/, or to "{settings.SANDBOX}".'
+            f"{setting} is not the root of an API: set it to a URL such as "
+            f"https://api.example.com/v1/, without user, password or parameters, or to "
+            f'"{settings.SANDBOX}".'
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingsError(
-            f"{setting} must be the API's root alone, without user, password or parameters; "
-            "the key belongs in api_key."
-        )
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise SettingsError(
             f"{setting} is plain http: the key would cross the network unencrypted. "
             f"Set it to https://{parts.netloc}{parts.path}."
         )
-    return base_url.strip().rstrip("/") + "/"
+    return url
 
 
 def is_loopback(host: str) -> bool:
@@ -142,19 +149,16 @@ def page_check(
 
     def check(response: Response) -> None:
         on_answer()
-        if response.is_redirect:
-            _refuse_other_host(response)
-            return  # requests follows it
         payload = _parse(response)
         _refuse_key(response, payload)
         hint = _past_the_end_hint(paginator)
         _refuse_status(response, hint)
         if payload is None:
-            text = response.text.lstrip()
-            if text[:1] in ("{", "["):
+            if _is_cut_short(response):
                 raise CutShortError(_describe(response, "broke off in the middle of its JSON"))
             raise ApiError(_describe(response, "is not JSON") + hint)
-        if isinstance(payload, dict) and payload.get("error"):
+        # PHP encodes "no error" in many ways, but an object in its place is one
+        if isinstance(payload, dict) and payload.get("error") not in NO_ERROR:
             raise ApiError(_describe(response, "is an error dressed as a success") + hint)
         if not isinstance(_list_in(payload, name), list):
             raise ApiError(_describe(response, f"has no list at data.{name}") + hint)
@@ -166,8 +170,23 @@ def page_check(
 def _parse(response: Response) -> Any:
     try:
         return json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _is_cut_short(response: Response) -> bool:
+    """Tell whether a body begins as JSON and ends before it is complete."""
+    if response.content.lstrip()[:1] not in (b"{", b"["):
+        return False
+    body = response.content.decode(errors="ignore").rstrip()
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        # an escape or a literal that is cut lies up to 6 characters before the end
+        return error.msg.startswith("Unterminated") or error.pos >= len(body) - 6
+    except RecursionError:
+        return False
+    return True  # but for half a character
 
 
 def _list_in(payload: Any, name: str) -> Any:
@@ -188,15 +207,23 @@ def _refuse_key(response: Response, payload: Any) -> None:
 
 def _refuse_status(response: Response, hint: str) -> None:
     status = response.status_code
-    if status < 400:
+    if status < 300:
         return
     problem = _describe(response, f"is HTTP {status}")
+    if response.is_redirect:
+        # not followed: another place shall not see the key, and a wrong setting shall be seen
+        target = urlsplit(urljoin(response.url, response.headers["location"]))
+        place = f"{target.scheme}://{target.hostname}{target.path}"
+        raise ApiError(
+            f"The API redirects {response.url} to {place}: set [sources.{settings.SECTION}] "
+            "base_url to where it really is."
+        )
     if status not in settings.RETRY_STATUSES:
         raise ApiError(problem + hint)
-    wait = _retry_after(response)
-    if wait > settings.MAX_RETRY_AFTER:
+    if _retry_after(response) > settings.MAX_RETRY_AFTER:
         raise ApiError(
-            f"{problem} The API asks to come back in {wait / 60:.0f} minutes: run again then."
+            f"{problem} The API asks to come back in more than "
+            f"{settings.MAX_RETRY_AFTER // 60} minutes: run again later."
         )
     # a server that errs past the end of its list says 500; the others really mean "later"
     raise PassingError(problem + (hint if status == 500 else ""), response=response)
@@ -209,19 +236,13 @@ def _retry_after(response: Response) -> float:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
+        if moment.tzinfo is None:  # "-0000": UTC, by a machine that does not know its zone
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - datetime.now(UTC)).total_seconds()
+    except OverflowError:
+        return math.inf
     except ValueError:
         return 0
-    return (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
-
-
-def _refuse_other_host(response: Response) -> None:
-    here, there = response.url, urljoin(response.url, response.headers["location"])
-    if urlsplit(here)[:2] != urlsplit(there)[:2]:
-        host = urlsplit(there).netloc
-        raise ApiError(
-            f"The API redirects {here} to {host}, another host, which shall not see the key. "
-            f"If it moved there, set [sources.{settings.SECTION}] base_url."
-        )
 
 
 def _past_the_end_hint(paginator: ListPaginator) -> str:
@@ -240,9 +261,10 @@ def _past_the_end_hint(paginator: ListPaginator) -> str:
 
 def _describe(response: Response, problem: str) -> str:
     """Return one sentence on an answer, with the start of its body and never the key."""
-    key = str(response.request.headers.get("Authorization", "")).removeprefix("Bearer ")
     body = " ".join(response.text[: 10 * SHOWN_BODY].split())
     body = "".join(character for character in body if character.isprintable())
+    key = str(response.request.headers.get("Authorization", "")).removeprefix("Bearer ")
     if key:
-        body = body.replace(key, "***")
+        for spelling in {key, key.replace("/", "\\/"), quote(key, safe=""), html.escape(key)}:
+            body = body.replace(spelling, "***")
     return f"The answer of {response.url} {problem}: {body[:SHOWN_BODY] or '(nothing)'}"

@@ -31,9 +31,3 @@ class BusyError(EltError):
     """Another run holds the warehouse."""
 
     exit_code = EXIT_BUSY
-
-
-class TestsFailedError(EltError):
-    """Models or tests of the dbt project failed."""
-
-    __test__ = False  # not a pytest class

@@ -8,7 +8,8 @@ from dlt.common.configuration.exceptions import (
     ConfigurationException,
 )
 from dlt.extract.exceptions import ResourceExtractionError
-from requests import RequestException
+from requests import ConnectionError, Timeout
+from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 
 from extract import settings
 from extract.client import CutShortError, PassingError
@@ -38,7 +39,7 @@ def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None
             return error
         case PassingError() | CutShortError():
             return EltError(f"{error} {attempts}")
-        case RequestException():
+        case ConnectionError() | Timeout() | ChunkedEncodingError() | ContentDecodingError():
             lists = [e.pipe_name for e in causes if isinstance(e, ResourceExtractionError)]
             path = f"/{settings.ENDPOINTS[lists[0]].path}" if lists else ""
             return EltError(f"No whole answer from the API{path}: {_first_line(error)}. {attempts}")

@@ -37,6 +37,11 @@ class Folder:
         Raises:
             SettingsError: it cannot be made or written.
         """
+        if odd := set("'?%") & set(str(self.path)):
+            raise SettingsError(
+                f"[elt] data_dir {self.path} holds a character that a warehouse's path cannot: "
+                f"{' '.join(sorted(odd))}"
+            )
         os.umask(0o077)  # whatever else is written is personal data, too
         try:
             for folder in (data_dir(), self.path, self.logs):

@@ -14,9 +14,10 @@ from typing import Any
 
 import dlt
 
-from extract import models, settings, warehouse
+from extract import dbt_build, settings, warehouse
 from extract.client import api_root
 from extract.folder import Folder, folder_for
+from extract.project import write_to
 from extract.report import Progress, RunReport, TableReport
 from extract.rows import ListCounts
 from extract.sandbox import API_KEY, sandbox_server
@@ -51,29 +52,37 @@ def run(
         report = RunReport(str(folder.warehouse))
         pipeline = open_pipeline(folder)
         names = list(resources) or list(settings.ENDPOINTS)
-        moved = warehouse.bind(pipeline, base_url, rebind)
-        read_all = full_refresh or moved
-        if read_all or not all(warehouse.was_loaded(pipeline, name) for name in names):
+        warehouse.bind(pipeline, base_url, rebind)
+        if full_refresh:
+            warehouse.forget_cursors(pipeline, names)
+        if not all(warehouse.has_cursor(pipeline, name) for name in names):
             report.mode = "full"
         with progress:
-            _load(pipeline, folder, names, base_url, read_all, full_refresh, report, progress)
+            started_at = datetime.now(UTC)
+            with report.timed("extract"):
+                counts = _extract(pipeline, base_url, names, progress)
+            progress.stage("loading")
+            with report.timed("load"):
+                _load(pipeline, folder, counts, full_refresh, report)
+                _note(pipeline, report, started_at)
             folder.become_last_run()
             progress.stage("building and testing the models")
             with report.timed("transform"):
-                report.build = models.build(pipeline, folder, full_refresh)
+                report.build = dbt_build.build(pipeline, folder, full_refresh)
         shutil.rmtree(folder.dlt)
     return report
 
 
 def configured_base_url() -> str:
     """Return `base_url` as one spelling of one API, or "sandbox"."""
-    base_url: str = dlt.config[f"sources.{settings.SECTION}.base_url"]
+    base_url = str(dlt.config[f"sources.{settings.SECTION}.base_url"])
     return base_url if base_url == settings.SANDBOX else api_root(base_url)
 
 
 def open_pipeline(folder: Folder) -> dlt.Pipeline:
     """Return the dlt pipeline of a warehouse, with its state restored from there."""
     shutil.rmtree(folder.dlt, ignore_errors=True)
+    write_to(folder.dlt)
     pipeline = dlt.pipeline(
         "contacts_elt",
         pipelines_dir=str(folder.dlt),
@@ -96,45 +105,45 @@ def connection(base_url: str) -> Iterator[dict[str, Any]]:
         yield {"base_url": api.url, "api_key": API_KEY, "first_page": 0, "end_of_list": "empty"}
 
 
-def _load(
-    pipeline: dlt.Pipeline,
-    folder: Folder,
-    names: Sequence[str],
-    base_url: str,
-    read_all: bool,
-    full_refresh: bool,
-    report: RunReport,
-    progress: Progress,
-) -> None:
-    """Extract the lists into one load package and load it, then note the run."""
-    started_at = datetime.now(UTC)
+def _extract(
+    pipeline: dlt.Pipeline, base_url: str, names: Sequence[str], progress: Progress
+) -> dict[str, ListCounts]:
+    """Read the lists into one load package, and return what was read of each."""
     counts: dict[str, ListCounts] = {}
-    with report.timed("extract"), connection(base_url) as arguments:
-        source = analytics_api(**arguments, read_all=read_all, counts=counts)
+    with connection(base_url) as arguments:
+        source = analytics_api(**arguments, counts=counts)
         for name in set(settings.ENDPOINTS) - set(names):
             source.resources[name] = empty_table(name)
             del counts[name]
         progress.watch(counts)
         pipeline.extract(source)
-    with report.timed("load"):
-        progress.stage("loading")
-        pipeline.normalize()
-        (load_id,) = pipeline.list_normalized_load_packages()
-        files = _parquet_files(pipeline, load_id)
-        changes = {name: warehouse.compare(folder.warehouse, name, files[name]) for name in names}
-        pipeline.load()
-        removed = warehouse.remove_unlisted(pipeline, load_id, names) if full_refresh else {}
-        report.load_id = load_id
-        for name in names:
-            report.tables[name] = TableReport(
-                rows_read=counts[name].rows_read,
-                rows_new=changes[name].new,
-                rows_changed=changes[name].changed,
-                rows_rejected=counts[name].rows_rejected,
-                rows_removed=removed.get(name, 0),
-                requests=counts[name].requests,
-            )
-        _note_run(pipeline, report, started_at)
+    return counts
+
+
+def _load(
+    pipeline: dlt.Pipeline,
+    folder: Folder,
+    counts: dict[str, ListCounts],
+    full_refresh: bool,
+    report: RunReport,
+) -> None:
+    """Load the package, remove what a full refresh did not see, and report it all."""
+    pipeline.normalize()
+    (load_id,) = pipeline.list_normalized_load_packages()
+    files = _parquet_files(pipeline, load_id)
+    changes = {name: warehouse.compare(folder.warehouse, name, files[name]) for name in counts}
+    pipeline.load()
+    removed = warehouse.remove_unlisted(pipeline, load_id, counts) if full_refresh else {}
+    report.load_id = load_id
+    for name, count in counts.items():
+        report.tables[name] = TableReport(
+            rows_read=count.rows_read,
+            rows_new=changes[name].new,
+            rows_changed=changes[name].changed,
+            rows_rejected=count.rows_rejected,
+            rows_removed=removed.get(name, 0),
+            requests=count.requests,
+        )
 
 
 def _parquet_files(pipeline: dlt.Pipeline, load_id: str) -> dict[str, list[str]]:
@@ -145,7 +154,7 @@ def _parquet_files(pipeline: dlt.Pipeline, load_id: str) -> dict[str, list[str]]
     return files
 
 
-def _note_run(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:
+def _note(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:
     """Append the run to `raw.elt_runs`. Its end is that of the load: the models read the table."""
     row: dict[str, Any] = {
         "load_id": report.load_id,

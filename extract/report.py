@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from extract.models import BuildResult
+from extract.dbt_build import BuildResult
 from extract.rows import ListCounts
 
 
@@ -66,7 +66,7 @@ class RunReport:
             f"{build.tests_failed} failed"
         )
         for name, message in build.warnings.items():
-            yield f'  warning: {name}: {message} (select * from audit."{name}")'
+            yield f"  warning: {name}: {message}"
         for name, message in build.failures.items():
             yield f"  failed: {name}: {message}"
         if build.skipped:

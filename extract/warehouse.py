@@ -1,8 +1,9 @@
 """What extract asks of the warehouse beside loading: whose data, what is new, what is gone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dlt
 import duckdb
@@ -18,40 +19,52 @@ class Changes(NamedTuple):
     changed: int
 
 
-def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> bool:
-    """Tie the warehouse to the API it is loaded from; the tie is loaded with the data.
+@contextmanager
+def _source_state(pipeline: dlt.Pipeline) -> Iterator[dict[str, Any]]:
+    """Yield what dlt keeps about the source; changes reach the warehouse with the next load."""
+    with pipeline.managed_state() as state:
+        yield state.setdefault("sources", {}).setdefault(settings.SECTION, {})
+
+
+def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
+    """Tie the warehouse to the API it is loaded from.
 
     Args:
         pipeline: restored from the warehouse.
         base_url: the API of this run.
-        rebind: accept another API than the one before.
-
-    Returns:
-        Whether the API is another one than before.
+        rebind: accept another API than the one before. Its lists are then read whole: a cursor of
+            one address says nothing about what changed at another.
 
     Raises:
         SettingsError: it is another one, and `rebind` is not set.
     """
-    with pipeline.managed_state() as state:
-        source_state = state.setdefault("sources", {}).setdefault(settings.SECTION, {})
-        bound = source_state.get("base_url", base_url)
+    with _source_state(pipeline) as state:
+        bound = state.get("base_url", base_url)
         if bound != base_url and not rebind:
             raise SettingsError(
-                f"The warehouse was loaded from {bound}, but base_url is {base_url}. Two customer "
-                "projects must not mix: set another [elt] data_dir for the second. If it is the "
+                f"The warehouse was loaded from {bound}, but base_url is {base_url}. A warehouse "
+                "holds one customer project: set another [elt] data_dir for another. If it is the "
                 "same project at a new address, run once with --rebind."
             )
-        source_state["base_url"] = base_url
-    return bool(bound != base_url)
+        if bound != base_url:
+            state.pop("resources", None)
+        state["base_url"] = base_url
 
 
-def was_loaded(pipeline: dlt.Pipeline, name: str) -> bool:
+def forget_cursors(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
+    """Make the next read of some lists a whole one."""
+    with _source_state(pipeline) as state:
+        for name in names:
+            state.get("resources", {}).pop(name, None)
+
+
+def has_cursor(pipeline: dlt.Pipeline, name: str) -> bool:
     """Tell whether a list was loaded before, so that a run need not read it whole."""
-    source_state = pipeline.state.get("sources", {}).get(settings.SECTION, {})
-    return name in source_state.get("resources", {})
+    with _source_state(pipeline) as state:
+        return name in state.get("resources", {})
 
 
-def compare(warehouse: Path, name: str, files: Iterable[str]) -> Changes:
+def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
     """Count how rows about to be merged differ from the rows that the warehouse holds.
 
     dlt's merge does not tell, and after it the old rows are gone.
@@ -59,9 +72,12 @@ def compare(warehouse: Path, name: str, files: Iterable[str]) -> Changes:
     Args:
         warehouse: the DuckDB file.
         name: `leads` or `users`.
-        files: the load package's Parquet files of the list.
+        files: the load package's Parquet files of the list; none where all rows were older than
+            the cursor.
     """
-    parquet = f"read_parquet({list(files)}, union_by_name = true)"
+    if not files:
+        return Changes(0, 0)
+    parquet = f"read_parquet({files}, union_by_name = true)"
     keys = ", ".join(settings.ENDPOINTS[name].primary_key)
     with duckdb.connect(str(warehouse)) as connection:
 

@@ -80,6 +80,7 @@ NO_LIST = {
     "error beside an empty list": Reply.of_json(
         {"error": {"message": "Try later."}, "data": {"leads": []}}
     ),
+    "empty error beside an empty list": Reply.of_json({"error": {}, "data": {"leads": []}}),
     "empty object": Reply.of_json({}),
     "data without the list": Reply.of_json({"data": {"users": []}}),
     "data as a list": Reply.of_json({"data": []}),

@@ -13,15 +13,11 @@ import duckdb
 import pytest
 import tenacity.nap
 
-from extract import settings
-
-settings.use_project()
-
-from extract import folder, models  # noqa: E402  # dlt looks for its settings when imported
-from extract.__main__ import main  # noqa: E402
-from extract.models import BuildResult  # noqa: E402
-from extract.sandbox import ApiServer  # noqa: E402
-from tests.builders import Lists  # noqa: E402
+from extract import dbt_build, folder, settings
+from extract.__main__ import main
+from extract.dbt_build import BuildResult
+from extract.sandbox import ApiServer
+from tests.builders import Lists
 
 API_KEY = "recognisable-key-4711"
 
@@ -87,7 +83,7 @@ def elt(capsys: pytest.CaptureFixture[str]) -> Elt:
 @pytest.fixture
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the dbt stage, for tests of what comes before it."""
-    monkeypatch.setattr(models, "build", lambda *_: BuildResult())
+    monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
 
 
 @pytest.fixture

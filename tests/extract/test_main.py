@@ -154,6 +154,8 @@ def test_cron_needs_no_folder_home_or_path_and_nothing_is_written_elsewhere(
         "TZ": "America/New_York",
     }
     link = settings.ROOT / "transform" / "target"
+    dlt_of_root = Path("/var/dlt")
+    dlt_before = dlt_of_root.exists()
     project_before = files_below(settings.ROOT) | {link, link / "last_run"}
     target_before = (link / "last_run").readlink() if (link / "last_run").is_symlink() else None
     try:
@@ -164,6 +166,7 @@ def test_cron_needs_no_folder_home_or_path_and_nothing_is_written_elsewhere(
         assert run.stderr == ""
         assert list(home.iterdir()) == []
         assert list(elsewhere.iterdir()) == []
+        assert dlt_of_root.exists() == dlt_before
         assert files_below(settings.ROOT) <= project_before
         assert (data_dir / "sandbox" / "warehouse.duckdb").exists()
         assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700

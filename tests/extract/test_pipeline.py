@@ -10,9 +10,9 @@ import dlt
 import duckdb
 import pytest
 
-from extract import models, warehouse
+from extract import dbt_build, warehouse
+from extract.dbt_build import BuildResult
 from extract.folder import Folder
-from extract.models import BuildResult
 from extract.sandbox.server import ApiServer
 from tests.builders import Lists, lead, leads, user, users
 from tests.conftest import API_KEY, Elt, Query
@@ -122,6 +122,18 @@ def test_a_rebound_warehouse_is_read_whole(
         monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", other.url)
         assert elt("run", "--rebind").exit_code == 0
     assert len(ids(query)) == 201
+
+
+def test_rebinding_with_one_list_reads_the_other_whole_later(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["users"] = users(3)
+    elt("run")
+    with ApiServer(lambda: {"leads": [], "users": users(120)}, API_KEY) as other:
+        monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", other.url)
+        assert elt("run", "--rebind", "--resources", "leads").exit_code == 0
+        assert elt("run").exit_code == 0
+    assert query("select count(*) from raw.users") == [(120,)]
 
 
 def test_one_spelling_of_base_url_is_as_good_as_another(
@@ -243,6 +255,33 @@ def test_a_data_folder_that_cannot_be_made_is_told_with_its_setting(
     assert "ELT__DATA_DIR" in outcome.stderr
 
 
+@pytest.mark.parametrize("name", ["o'clock", "50%", "what?"])
+def test_a_data_folder_that_no_warehouse_can_be_in_is_refused(
+    api: ApiServer, elt: Elt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("ELT__DATA_DIR", str(tmp_path / name))
+    outcome = elt("run")
+    assert outcome.exit_code == 2
+    assert "data_dir" in outcome.stderr
+
+
+def test_dlt_writes_nothing_to_its_global_folder(api: ApiServer, elt: Elt, data_dir: Path) -> None:
+    """Even with telemetry off it keeps an anonymous id there, by default in the home folder."""
+    elt("check")
+    assert Path(dlt.current.run_context().global_dir) == data_dir / "dlt"
+
+
+def test_progress_is_shown_on_a_terminal_only(
+    lists: Lists, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = leads(60)
+    assert elt("run").stderr == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    shown = elt("run", "--full-refresh").stderr
+    assert "reading: leads 60 rows on 3 pages, users 0 rows on 1 pages" in shown
+    assert "building and testing the models" in shown
+
+
 def test_dbt_by_hand_finds_the_warehouse_of_the_last_run(
     api: ApiServer, elt: Elt, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,7 +322,7 @@ def test_failed_tests_are_named_with_exit_code_1(
 ) -> None:
     lists["leads"] = leads(3)
     result = BuildResult(tests_passed=4, tests_failed=1, failures={"unique_x": "Got 2 results"})
-    monkeypatch.setattr(models, "build", lambda *_: result)
+    monkeypatch.setattr(dbt_build, "build", lambda *_: result)
     outcome = elt("run")
     assert outcome.exit_code == 1
     assert "4 passed, 0 warned, 1 failed" in outcome.stdout

@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from extract import settings
+from extract.rows import parse_moment
 from extract.sandbox.server import ApiServer
 from tests.builders import Lists, lead, moment, user
 from tests.conftest import Elt, Query
@@ -113,6 +115,7 @@ def test_dirty_rows_warn_and_are_stored_for_a_look(
     outcome = elt("run")
     assert outcome.exit_code == 0
     assert "3 warned, 0 failed" in outcome.stdout
+    assert 'select * from "warehouse"."audit"."assert_no_row_was_rejected"' in outcome.stdout
     assert "assert_no_row_was_rejected" in outcome.stdout
     for test, unreadable in {
         "source_is_readable_date_analytics_api_leads_first_seen_at": "2024-02-30",
@@ -175,6 +178,76 @@ def test_dbt_test_by_hand_passes_on_the_last_run(
     assert {node["status"] for node in results(project / "target").values()} == {"pass"}
 
 
+SPELLINGS = [
+    "2026-05-01 10:00:00",
+    "2026-05-01",
+    "2026-05-01T10:00",
+    "2026-05-01T10:00+02:00",
+    "2026-05-01 10:00 Z",
+    "2026-05-01t10:00:00z",
+    "2026-05-01T10:00:00.25-0730",
+    " 2026-05-01 10:00:00 +05\n",
+    "2026-05-01T11",
+    "20260501T100000Z",
+    "20260501",
+    "2026-02-30 10:00:00",
+    "2026-05-01 25:00:00",
+    "1970-01-01 00:00:00",
+    "0000-00-00 00:00:00",
+    "2026-05-01T10:00:00 Europe/Rome",
+    "\u0662026-05-01",
+    "infinity",
+    "",
+]
+
+
+def test_extract_and_models_read_the_same_moments(sandbox_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(sandbox_folder / "warehouse.duckdb", tmp_path)
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
+        for number, spelling in enumerate(SPELLINGS):
+            warehouse.execute(
+                "insert into raw.leads (crmhero_user_id, last_update, _version, _dlt_load_id, "
+                "_dlt_id) values (?, ?, '', '1', ?)",
+                [-1 - number, spelling, str(number)],
+            )
+        read = warehouse.sql(
+            "select last_updated_at from staging.stg_analytics_api__leads "
+            "where contact_id like '-%' order by cast(contact_id as integer) desc"
+        ).fetchall()
+    parsed = [parse_moment(spelling) for spelling in SPELLINGS]
+    assert [moment for (moment,) in read] == [
+        moment.replace(tzinfo=None) if moment else None for moment in parsed
+    ]
+    assert sum(moment is not None for moment in parsed) == 8
+
+
+def test_dirty_data_never_blocks_a_build(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    """The same bad row in both lists, two accounts of one contact, odd values everywhere."""
+    bad: dict[str, Any] = {}
+    odd = {field: "\t?{}\n" for field in settings.TEXT_FIELDS["leads"] if field != "email"}
+    lists["leads"] = [bad, {**lead(1), **odd, "attributes": {"role": {"a": [1]}, "x.y": '"'}}]
+    lists["users"] = [bad, user("a", 7), user("b", 7, -1), {**user("c", 8), **odd}]
+    outcome = elt("run")
+    assert outcome.exit_code == 0
+    assert "assert_no_contact_has_two_accounts" in outcome.stdout
+    assert query("select user_id from marts.dim_users order by 1") == [("b",), ("c",)]
+    assert query("select contact_id from marts.dim_contacts order by 1") == [("1",), ("7",), ("8",)]
+
+
+def test_a_list_that_no_run_read_is_stale(
+    lists: Lists, api: ApiServer, elt: Elt, data_dir: Path, dbt: Dbt
+) -> None:
+    assert elt("run").exit_code == 0
+    with duckdb.connect(str(data_dir / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("update raw._dlt_loads set inserted_at = inserted_at - interval 3 days")
+    assert elt("run", "--resources", "users").exit_code == 0
+    said = dbt(data_dir, "source", "freshness").stdout
+    assert "WARN freshness of analytics_api.leads" in said
+    assert "PASS freshness of analytics_api.users" in said
+
+
 def test_a_stale_load_is_noticed(sandbox_folder: Path, tmp_path: Path, dbt: Dbt) -> None:
     assert (
         "PASS freshness of analytics_api.leads" in dbt(sandbox_folder, "source", "freshness").stdout
@@ -214,7 +287,7 @@ def test_no_moment_from_staging_on_has_a_zone(sandbox_folder: Path) -> None:
         sandbox_folder,
         "select table_name, column_name from information_schema.columns "
         "where data_type like '%TIME ZONE%' "
-        "and table_schema in ('staging', 'intermediate', 'marts')",
+        "and table_schema in ('staging', 'intermediate', 'marts', 'snapshots')",
     )
     assert zoned == []
 

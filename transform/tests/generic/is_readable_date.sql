@@ -1,6 +1,6 @@
 {#-
     A returned row has a date that no calendar knows or no spelling fits; it became null in staging.
-    With `in_attributes` the field may also be inside `attributes`.
+    With `in_attributes` the field may also be inside `attributes`. 0 seconds say "never".
 -#}
 {% test is_readable_date(model, column_name, in_attributes=false) %}
 
@@ -12,6 +12,6 @@
         {{ text }} as unreadable_date,
         *
     from {{ model }}
-    where {{ text }} is not null and {{ to_utc_timestamp(text) }} is null
+    where {{ text }} <> '0' and {{ to_utc_timestamp(text) }} is null
 
 {% endtest %}

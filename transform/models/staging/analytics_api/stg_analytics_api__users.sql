@@ -66,7 +66,8 @@ renamed as (
 
         -- load metadata
         _dlt_load_id as load_id,
-        {{ to_utc_timestamp('_dlt_load_id') }} as loaded_at
+        {{ to_utc_timestamp('_dlt_load_id') }} as loaded_at,
+        {{ to_utc_timestamp('cast(_cursor as ' ~ dbt.type_string() ~ ')') }} as changed_at
     from source
 
 )

@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from subprocess import CalledProcessError
 
 import dlt
@@ -37,7 +39,7 @@ class BuildRunner(DBTPackageRunner):
 
 @dataclass
 class BuildResult:
-    """What a build did: counts of tests, and the names and messages of what was not well."""
+    """What a build did: counts, and what was not well by the name of the model or test."""
 
     models_built: int = 0
     tests_passed: int = 0
@@ -48,25 +50,28 @@ class BuildResult:
     failures: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, nodes: Sequence[DBTNodeResult]) -> "BuildResult":
-        """Sum up the nodes of a build."""
+    def read(cls, run_results: Path) -> "BuildResult":
+        """Sum up dbt's `run_results.json`."""
         result = cls()
-        for node in nodes:
-            match node.status:
+        for node in json.loads(run_results.read_text())["results"]:
+            name, message = node["unique_id"].split(".")[2], node["message"]
+            if node["relation_name"] and node["status"] in ("warn", "fail"):
+                message += f": select * from {node['relation_name']}"
+            match node["status"]:
                 case "success":
                     result.models_built += 1
                 case "pass":
                     result.tests_passed += 1
                 case "warn":
                     result.tests_warned += 1
-                    result.warnings[node.model_name] = node.message
+                    result.warnings[name] = message
                 case "skipped":
                     result.skipped += 1
                 case "fail":
                     result.tests_failed += 1
-                    result.failures[node.model_name] = node.message
+                    result.failures[name] = message
                 case _:
-                    result.failures[node.model_name] = node.message
+                    result.failures[name] = message
         return result
 
 
@@ -94,18 +99,23 @@ def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildRe
     if full_refresh:
         arguments.append("--full-refresh")
     environment = {
+        "DLT_PROJECT_DIR": str(settings.ROOT),  # the runner's process finds its settings there
         "DBT_TARGET_PATH": str(folder.dbt),
         "DBT_LOG_PATH": str(folder.logs),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
+    run_results = folder.dbt / "run_results.json"
+    run_results.unlink(missing_ok=True)
     said = io.StringIO()  # what dbt prints is also in its log; stdout is for our own answer
-    with custom_environ(environment), contextlib.redirect_stdout(said):
-        try:
-            return BuildResult.of(runner.build(arguments))
-        except DBTProcessingError as error:
-            if error.run_results:
-                return BuildResult.of(error.run_results)
-            problem = said.getvalue().strip() or str(error.dbt_results)
-        except CalledProcessError as error:
-            problem = said.getvalue().strip() or str(error)
-    raise EltError(f"dbt could not build: {problem}\nSee {folder.logs / 'dbt.log'}.")
+    ended_well = False
+    with (
+        custom_environ(environment),
+        contextlib.redirect_stdout(said),
+        contextlib.suppress(DBTProcessingError, CalledProcessError),
+    ):
+        runner.build(arguments)
+        ended_well = True
+    result = BuildResult.read(run_results) if run_results.exists() else None
+    if result and (ended_well or result.failures):
+        return result
+    raise EltError(f"dbt could not build: {said.getvalue().strip()} See {folder.logs}/dbt.log.")

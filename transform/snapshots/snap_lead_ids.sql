@@ -2,7 +2,7 @@
     Every contact id that was ever in leads. A full read removes the row of a lead that signed up
     from raw; that it once was a lead must outlive it.
 -#}
-{% snapshot snap_leads %}
+{% snapshot snap_lead_ids %}
 
     {{ config(
         unique_key='contact_id',

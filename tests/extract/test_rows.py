@@ -1,0 +1,141 @@
+"""Rows out of one page: what an API might send that nobody thought of."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from extract.rows import ListCounts, PreparePage
+from extract.sandbox.server import ApiServer, Reply
+from tests.builders import Lists, lead, user
+from tests.conftest import Elt, Query
+
+pytestmark = pytest.mark.usefixtures("without_models")
+STARTED_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def prepare(name: str, **fields: Any) -> dict[str, Any]:
+    return PreparePage(name, ListCounts(), STARTED_AT).prepare(fields)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(417, 417), ("417", 417), (417.0, 417), ("417.0", 417), (" 417 ", 417), (-3, -3)],
+)
+def test_a_contact_id_is_a_number_in_every_spelling(value: object, number: int) -> None:
+    assert prepare("leads", crmhero_user_id=value)["crmhero_user_id"] == number
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", " ", "4_17", "٤١٧", "abc", 1.5, "1e3", True, False, 2**63, -(2**63), [1]]
+)
+def test_a_lead_without_a_usable_contact_id_is_rejected(value: object) -> None:
+    with pytest.raises(ValueError, match="crmhero_user_id is"):
+        prepare("leads", crmhero_user_id=value)
+
+
+@pytest.mark.parametrize(("value", "key"), [("u1", "u1"), (" u1 ", "u1"), (42, "42"), (42.0, "42")])
+def test_a_user_id_is_text_in_every_spelling(value: object, key: str) -> None:
+    assert prepare("users", user_id=value, email="a@example.com")["user_id"] == key
+
+
+@pytest.mark.parametrize("value", [None, "", "\t\n", True, [], {}, ["u1"]])
+@pytest.mark.parametrize("field", ["user_id", "email"])
+def test_a_user_without_a_usable_key_is_rejected(field: str, value: object) -> None:
+    row = {"user_id": "u1", "email": "a@example.com", field: value}
+    with pytest.raises(ValueError, match=f"{field} is"):
+        prepare("users", **row)
+
+
+def test_a_user_with_an_unusable_contact_id_is_loaded_without_it(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    """Its key is another; the odd value stays visible in a column of its own."""
+    odd = ["abc", 2**63, False, 1.5, [1]]
+    lists["users"] = [user(f"u{n}", None, crmhero_user_id=value) for n, value in enumerate(odd)]
+    assert elt("run").exit_code == 0
+    assert query("select count(*), count(crmhero_user_id) from raw.users") == [(5, 0)]
+    assert query("select crmhero_user_id__v_text from raw.users where user_id = 'u0'") == [("abc",)]
+    assert query("select count(*) from raw.rejected_rows") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attributes": {"big": 2**64, "deep": [{"x": -(2**70)}]}},
+        {"attributes": {"text": "half \ud800 emoji", "\udfff": 1}},
+        {"name": "half \ud800 emoji", "role": "\udfff"},
+        {"unknown": 2**63},
+        {"unknown": 2**64},
+        {"unknown": {"big": 2**64}},
+        {"unknown": "0001-01-01T00:00:00+14:00"},
+        {"unknown": "9999-12-31T23:59:59-14:00"},
+        {"name": "nul \x00", "attributes": {"nul": "\x00"}},
+        {"name": "x" * 1_000_000},
+        {"_dlt_parent_id": "p", "_dlt_id": "i", "_dlt_load_id": "l", "_cursor": 1, "_version": 2},
+        {"": 1, " ": 2, "select": 3, "ünïcode": 4, "a" * 300: 5, 'quo"te': 6},
+        {"attributes": {f"key{n}": n for n in range(5000)}},
+        {"last_update": float("nan"), "latitude": float("inf")},
+    ],
+)
+def test_no_value_of_one_row_stops_the_load(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, fields: dict[str, Any]
+) -> None:
+    lists["leads"] = [lead(1), {**lead(2), **fields}, lead(3)]
+    outcome = elt("run")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert query("select crmhero_user_id from raw.leads order by 1") == [(1,), (2,), (3,)]
+    assert query("select count(*) from raw.leads where _dlt_load_id = 'l'") == [(0,)]
+    assert elt("run").exit_code == 0
+
+
+def test_endless_integers_and_half_characters_are_kept_as_well_as_can_be(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"] = [lead(1, name="half \ud800", unknown=2**64, attributes={"big": 2**64})]
+    assert elt("run").exit_code == 0
+    assert query("select name, unknown, attributes ->> 'big' from raw.leads") == [
+        ("half \ufffd", str(2**64), str(2**64))
+    ]
+
+
+def test_an_unknown_field_never_takes_the_place_of_a_declared_one(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["users"] = [
+        {"userId": 1001, "Email": "shared@example.com", **user("u1", 1)},
+        {**user("u2", 2), "userId": 1001, "email ": None, "Email": "shared@example.com"},
+    ]
+    lists["leads"] = [{**lead(1), "crmheroUserId": 9}, {**lead(2), "crmheroUserId": 9}]
+    assert elt("run").exit_code == 0
+    assert query("select user_id, email from raw.users order by 1") == [
+        ("u1", "u1@example.com"),
+        ("u2", "u2@example.com"),
+    ]
+    assert query("select other_user_id from raw.users") == [(1001,), (1001,)]
+    assert query("select crmhero_user_id from raw.leads order by 1") == [(1,), (2,)]
+
+
+def test_an_undated_copy_that_is_read_later_is_the_newer_one(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    pages = [[lead(1, name="old")], [lead(1, name="new", last_update=None)], []]
+    api.fault = lambda r: (
+        Reply.of_json({"data": {"leads": pages[r.page]}}) if r.name == "leads" else None
+    )
+    assert elt("run").exit_code == 0
+    assert query("select name from raw.leads") == [("new",)]
+
+
+def test_a_rejected_row_can_be_looked_at_whatever_it_is(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    rows: list[Any] = [{}, [], None, "text", 7, {"email": "\ud800"}]
+    api.fault = lambda r: (
+        Reply.of_json({"data": {"leads": rows if r.page == 0 else []}})
+        if r.name == "leads"
+        else None
+    )
+    assert elt("run").exit_code == 0
+    shown = {row for (row,) in query("select row_json::varchar from raw.rejected_rows")}
+    assert shown == {"{}", "[]", "[null]", '["text"]', "[7]", '{"email":"\ufffd"}'}
