@@ -96,8 +96,11 @@ class _Contact:
             self.signed_up if becomes_user else self.arrived,
             draw.expovariate(1 / 170) + 2 if becomes_user else draw.expovariate(1 / 6),
         )
-        # days between two visits: users several times a day at most, leads every few days
+        # days between two visits: users mostly some times a day, leads every few days
         self.visit_every = 1 / draw.lognormvariate(1.4 if becomes_user else -1.0, 0.9)
+        if becomes_user and self.index % 20 == 0:
+            # some live in the product, so that runs a minute apart differ
+            self.visit_every = draw.uniform(4, 7) / 1440
         self.unsubscribed = self._maybe(draw, 0.12, 5, 200)
         self.bounced = self._maybe(draw, 0.03, 0, 30)
         self.marked_spam = self._maybe(draw, 0.01, 1, 60)
