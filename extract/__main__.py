@@ -20,13 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     # dlt takes seconds to import, which --help need not wait for
-    from extract import commands
     from extract.errors import EltError
     from extract.failures import plain_error
     from extract.project import use_project
 
     try:
         use_project()
+        from extract import commands
+
         exit_code: int = getattr(commands, options.command)(options)
         return exit_code
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from requests import ConnectionError, Timeout
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 
 from extract import settings
-from extract.client import CutShortError, PassingError
+from extract.answers import CutShortError, PassingError
 from extract.errors import EltError, SettingsError
 
 
@@ -46,7 +46,7 @@ def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None
         case ConfigFieldMissingException():
             return SettingsError(_missing(error))
         case ConfigurationException():
-            return SettingsError(_first_line(error))
+            return SettingsError(" ".join(str(error).split()))
         case duckdb.IOException() if "Could not set lock" in str(error):
             return EltError(f"The warehouse is open in another program: {_first_line(error)}")
     return None

@@ -43,9 +43,12 @@ def use_project() -> None:
             f"{settings.ROOT} is not the project's folder: install with make in a clone of it, or "
             "with pip install --editable."
         )
-    context = Container()[PluggableRunContext]
-    if not isinstance(context.context, ProjectContext):
-        context.reload(ProjectContext())
+    container = Container()
+    if PluggableRunContext not in container:
+        # before dlt makes its own, which would read the settings of the working directory
+        container[PluggableRunContext] = PluggableRunContext(ProjectContext())
+    elif not isinstance(container[PluggableRunContext].context, ProjectContext):
+        container[PluggableRunContext].reload(ProjectContext())
 
 
 def write_to(folder: Path) -> None:

@@ -7,7 +7,6 @@ for the incremental read, and its version, which orders copies of a row that shi
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,16 +18,18 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.extract.items_transform import ItemTransform
 
 from extract import settings
+from extract.values import (
+    as_json,
+    as_key,
+    as_text,
+    as_whole_number,
+    is_endless,
+    parse_moment,
+    storable,
+)
 
 Row = dict[str, Any]
-MAX_BIGINT = 2**63 - 1
-WHOLE_NUMBER = re.compile(r"-?[0-9]+([.]0+)?")
 NAMING = NamingConvention()
-MOMENT = re.compile(
-    r"(19[89]\d|2[01]\d\d)-\d\d-\d\d"
-    r"([T ]\d\d:\d\d(:\d\d([.]\d+)?)?( ?(Z|[+-][01]\d(:?\d\d)?))?)?",
-    re.ASCII,
-)
 
 
 @dataclass
@@ -74,7 +75,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         try:
             dlt_json.dumpb(item)
         except (TypeError, ValueError):
-            item = _storable(item)
+            item = storable(item)
         good: list[Row] = []
         bad: list[Row] = []
         for row in item:
@@ -100,17 +101,17 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         if not isinstance(row, dict):
             raise ValueError("is not an object")
         ready = {
-            self._column(field): str(value) if _is_endless(value) else value
+            self._column(field): str(value) if is_endless(value) else value
             for field, value in row.items()
         }
         for field in self.text_fields:
             value = ready.get(field)
             if value is not None and not isinstance(value, str):
-                ready[field] = _as_text(value)
-        ready["attributes"] = _as_json(row.get("attributes"))
-        ready[settings.CONTACT_NUMBER] = _as_whole_number(row.get(settings.CONTACT_NUMBER))
+                ready[field] = as_text(value)
+        ready["attributes"] = as_json(row.get("attributes"))
+        ready[settings.CONTACT_NUMBER] = as_whole_number(row.get(settings.CONTACT_NUMBER))
         for field in self.primary_key:
-            ready[field] = _as_key(field, row.get(field), ready.get(field))
+            ready[field] = as_key(field, row.get(field), ready.get(field))
         moment = parse_moment(row.get("last_update"))
         if moment and moment > self.started_at + settings.FUTURE_TOLERANCE:
             moment = None
@@ -129,91 +130,6 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
                 column = f"other_{column.lstrip('_')}"
             self._columns[field] = column
         return self._columns[field]
-
-
-def parse_moment(value: Any) -> datetime | None:
-    """Return a `last_update` as an aware UTC moment, None where it cannot be read.
-
-    The spellings are those of the dbt macro `to_utc_timestamp`: `YYYY-MM-DD`, with `HH:MM` or
-    `HH:MM:SS` after a blank or `T`, with or without a zone. Without one it is UTC.
-    """
-    if not isinstance(value, str):
-        return None
-    text = value.strip().upper()
-    if not MOMENT.fullmatch(text):
-        return None
-    try:
-        moment = datetime.fromisoformat(text[:16] + text[16:].replace(" ", ""))
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _as_text(value: Any) -> str:
-    """Return a JSON value that is no string as text: 45.07, true, {"a": 1}."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _as_json(value: Any) -> Any:
-    """Return a value that a JSON column takes: an object, a list, or a list of what is neither."""
-    return value if value is None or isinstance(value, dict | list) else [value]
-
-
-def _as_whole_number(value: Any) -> Any:
-    """Return a whole number of 64 bits as such, also out of "417" and 417.0; none is None.
-
-    Anything else is returned as it is: where it is no key, dlt keeps it in a column of its own.
-    """
-    if value is None or isinstance(value, bool):
-        return None
-    text = str(value).strip()
-    if not text:
-        return None
-    if not WHOLE_NUMBER.fullmatch(text):
-        return value
-    number = int(text.split(".")[0])
-    return None if _is_endless(number) else number
-
-
-def _as_key(field: str, value: Any, ready: Any) -> Any:
-    """Return the value of a primary key.
-
-    Args:
-        field: the key's name.
-        value: as the API sent it.
-        ready: as it would be loaded.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise ValueError(f"{field} is missing or blank")
-    if field == settings.CONTACT_NUMBER:
-        if not isinstance(ready, int):
-            raise ValueError(f"{field} is not a whole number")
-        return ready
-    if isinstance(value, bool | dict | list):
-        raise ValueError(f"{field} is neither a text nor a number")
-    return str(_as_whole_number(value)) if isinstance(value, float) else str(value).strip()
-
-
-def _storable(value: Any) -> Any:
-    """Return a JSON value without what no warehouse stores: half characters, endless integers."""
-    match value:
-        case dict():
-            return {_storable(key): _storable(item) for key, item in value.items()}
-        case list():
-            return [_storable(item) for item in value]
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case int() if _is_endless(value):
-            return str(value)
-    return value
-
-
-def _is_endless(value: Any) -> bool:
-    """Tell whether a value is a whole number of more than 64 bits."""
-    return isinstance(value, int) and abs(value) > MAX_BIGINT
 
 
 def _rejected(resource: str, row: Any, reason: str) -> Row:

@@ -16,7 +16,8 @@ from dlt.sources.rest_api import RESTAPIConfig, rest_api_resources
 from dlt.sources.rest_api.typing import EndpointResource
 
 from extract import settings
-from extract.client import ListPaginator, api_root, http_session, page_check
+from extract.answers import page_check
+from extract.client import ListPaginator, api_root, http_session
 from extract.errors import SettingsError
 from extract.rows import ListCounts, PreparePage
 

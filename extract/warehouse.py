@@ -77,12 +77,19 @@ def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
     """
     if not files:
         return Changes(0, 0)
-    parquet = f"read_parquet({files}, union_by_name = true)"
     keys = ", ".join(settings.ENDPOINTS[name].primary_key)
     with duckdb.connect(str(warehouse)) as connection:
-
-        def columns_of(relation: str) -> set[str]:
-            return {row[0] for row in connection.sql(f"describe from {relation}").fetchall()}
+        listed_columns = set(connection.read_parquet(files, union_by_name=True).columns)
+        held_columns = {
+            column
+            for (column,) in connection.execute(
+                "select column_name from information_schema.columns "
+                "where table_schema = ? and table_name = ?",
+                [settings.RAW, name],
+            ).fetchall()
+        }
+        # columns that begin with _ are dlt's and ours, and differ in every load
+        fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
 
         def content(columns: set[str]) -> str:
             """One hash over all fields of the API; a hash needs less memory than the rows."""
@@ -91,40 +98,28 @@ def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
             )
             return f"hash({', '.join(values)})"
 
-        listed_columns = columns_of(parquet)
-        held = f"{settings.RAW}.{name}"
-        held_columns = columns_of(held) if _has_table(connection, name) else set()
-        if not held_columns:
-            held, held_columns = f"(from {parquet} limit 0)", listed_columns
-        # columns that begin with _ are dlt's and ours, and differ in every load
-        fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
+        held = (
+            f"select {keys}, {content(held_columns)} as content from {settings.RAW}.{name}"
+            if held_columns
+            else "select * from listed limit 0"
+        )
         row = connection.execute(
             f"""
             with listed as (
                 select {keys}, arg_max({content(listed_columns)}, {settings.VERSION}) as content
-                from {parquet}
+                from read_parquet(?, union_by_name = true)
                 group by {keys}
             ),
-            held as (
-                select {keys}, {content(held_columns)} as content
-                from {held}
-            )
+            held as ({held})
             select
                 count(*) filter (held.content is null),
                 count(*) filter (listed.content <> held.content)
             from listed
             left join held using ({keys})
-            """
+            """,
+            [files],
         ).fetchone()
     return Changes(*row) if row else Changes(0, 0)
-
-
-def _has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
-    found = connection.execute(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-        [settings.RAW, name],
-    ).fetchone()
-    return found is not None
 
 
 def remove_unlisted(pipeline: dlt.Pipeline, load_id: str, names: Iterable[str]) -> dict[str, int]:

@@ -7,7 +7,8 @@ import pytest
 from requests import Response
 
 from extract import settings
-from extract.client import _is_cut_short, api_root
+from extract.answers import is_cut_short
+from extract.client import api_root
 from extract.errors import SettingsError
 from extract.sandbox.server import ApiServer, ListRequest, Reply
 from tests.builders import (
@@ -209,7 +210,7 @@ def test_a_body_is_cut_short_wherever_it_breaks_off(cut_at: int) -> None:
     body = '{"data": {"leads": [{"name": "Chlo\u00e9 \\u00e9", "n": [null, -1.5e3]}]}}'.encode()
     response = Response()
     response._content = body[:cut_at]
-    assert _is_cut_short(response)
+    assert is_cut_short(response)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_a_body_is_cut_short_wherever_it_breaks_off(cut_at: int) -> None:
 def test_other_bodies_are_not_cut_short(body: bytes) -> None:
     response = Response()
     response._content = body
-    assert not _is_cut_short(response)
+    assert not is_cut_short(response)
 
 
 def test_no_failure_writes_the_key_anywhere(api: ApiServer, elt: Elt, data_dir: Path) -> None:

@@ -1,18 +1,20 @@
 """The models on real loads: who is a contact, in which stage, whatever the machine's zone."""
 
+import json
 import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import dlt
 import duckdb
 import pytest
 
 from extract import settings
-from extract.rows import parse_moment
 from extract.sandbox.server import ApiServer
+from extract.values import parse_moment
 from tests.builders import Lists, lead, moment, user
-from tests.conftest import Elt, Query
+from tests.conftest import API_KEY, Elt, Query
 from tests.transform.conftest import Dbt, results
 
 SCHEMAS = {"raw", "raw_staging", "staging", "intermediate", "marts", "snapshots", "audit"}
@@ -318,6 +320,22 @@ def test_descriptions_reach_the_warehouse(sandbox_folder: Path) -> None:
         sandbox_folder, "select comment from duckdb_tables() where table_name = 'dim_contacts'"
     )
     assert table[0].startswith("One row per contact")
+
+
+def test_a_whole_run_writes_the_key_nowhere(
+    lists: Lists, api: ApiServer, elt: Elt, data_dir: Path
+) -> None:
+    lists["leads"] = [lead(1)]
+    assert elt("run").exit_code == 0
+    files = [path for path in data_dir.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert not [path for path in files if API_KEY.encode() in path.read_bytes()]
+
+
+def test_nobody_is_told_of_a_run(sandbox_folder: Path) -> None:
+    manifest = json.loads((sandbox_folder / "dbt" / "manifest.json").read_text())
+    assert manifest["metadata"]["send_anonymous_usage_stats"] is False
+    assert dlt.current.run_context().runtime_config.dlthub_telemetry is False
 
 
 def test_a_load_runs_one_dbt_build_without_unit_tests(sandbox_folder: Path) -> None:
