@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 REFUSALS = ("access token not found", "valid header authorization")
 # PHP encodes "no error" in many ways; an object in its place is an error
 NO_ERROR: tuple[Any, ...] = (None, False, 0, "", [])
+NOT_JSON = object()
 SHOWN_BODY = 200  # characters of an unexpected answer that an error shows
 
 
@@ -57,7 +58,7 @@ def page_check(
         _refuse_key(response, payload)
         hint = _past_the_end_hint(paginator)
         _refuse_status(response, hint)
-        if payload is None:
+        if payload is NOT_JSON:
             if is_cut_short(response):
                 raise CutShortError(_describe(response, "broke off in the middle of its JSON"))
             raise ApiError(_describe(response, "is not JSON") + hint)
@@ -74,7 +75,7 @@ def _parse(response: Response) -> Any:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):
-        return None
+        return NOT_JSON
 
 
 def is_cut_short(response: Response) -> bool:

@@ -41,8 +41,8 @@ def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None
             return EltError(f"{error} {attempts}")
         case ConnectionError() | Timeout() | ChunkedEncodingError() | ContentDecodingError():
             lists = [e.pipe_name for e in causes if isinstance(e, ResourceExtractionError)]
-            path = f"/{settings.ENDPOINTS[lists[0]].path}" if lists else ""
-            return EltError(f"No whole answer from the API{path}: {_first_line(error)}. {attempts}")
+            path = settings.ENDPOINTS[lists[0]].path if lists else "the API"
+            return EltError(f"No whole answer from {path}: {_first_line(error)}. {attempts}")
         case ConfigFieldMissingException():
             return SettingsError(_missing(error))
         case ConfigurationException():

@@ -106,7 +106,7 @@ def analytics_api(
                 },
             },
         },
-        "resources": [resource("leads"), resource("users")],
+        "resources": [resource(name) for name in settings.ENDPOINTS],
     }
     for read in rest_api_resources(config):
         read.add_step(PreparePage(read.name, counts[read.name], started_at))

@@ -6,6 +6,7 @@ any request differently through `fault`.
 """
 
 import json
+import os
 import socket
 import struct
 import threading
@@ -149,6 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.reset:
             # linger 0: close() sends a reset instead of an orderly end
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
             self.close_connection = True
             return
         self.send_response(reply.status)
