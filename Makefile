@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+# no cache: nothing is written outside this folder
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps
 DBT := DBT_PROFILES_DIR=transform $(BIN)/dbt
 COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
 	--generate-hashes --no-emit-index-url --no-header
