@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 from requests import HTTPError, Response
 
@@ -73,24 +73,34 @@ def page_check(
 
 def _parse(response: Response) -> Any:
     try:
-        return json.loads(response.content)
+        return json.loads(_text(response))
     except (ValueError, RecursionError):
         return NOT_JSON
 
 
+def _text(response: Response) -> str:
+    """Return a body as text: JSON is UTF-8, whatever else is declared, unless it cannot be."""
+    try:
+        return response.content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return response.content.decode(response.encoding or "utf-8", errors="replace")
+
+
 def is_cut_short(response: Response) -> bool:
     """Tell whether a body begins as JSON and ends before it is complete."""
-    if response.content.lstrip()[:1] not in (b"{", b"["):
+    body = _text(response).strip()
+    if body[:1] not in ("{", "["):
         return False
-    body = response.content.decode(errors="ignore").rstrip()
     try:
         json.loads(body)
     except json.JSONDecodeError as error:
         # an escape or a literal that is cut lies up to 6 characters before the end
-        return error.msg.startswith("Unterminated") or error.pos >= len(body) - 6
+        return error.msg.startswith("Unterminated") or (
+            error.pos >= len(body) - 6 and not error.msg.startswith("Extra data")
+        )
     except RecursionError:
         return False
-    return True  # but for half a character
+    return False
 
 
 def _list_in(payload: Any, name: str) -> Any:
@@ -116,15 +126,17 @@ def _refuse_status(response: Response, hint: str) -> None:
     problem = _describe(response, f"is HTTP {status}")
     if response.is_redirect:
         # not followed: another place shall not see the key, and a wrong setting shall be seen
-        target = urlsplit(urljoin(response.url, response.headers["location"]))
-        place = f"{target.scheme}://{target.hostname}{target.path}"
+        place = _without_key(response, response.headers["location"].partition("?")[0])
         raise ApiError(
             f"The API redirects {response.url} to {place}: set [sources.{settings.SECTION}] "
             "base_url to where it really is."
         )
     if status not in settings.RETRY_STATUSES:
         raise ApiError(problem + hint)
-    if _retry_after(response) > settings.MAX_RETRY_AFTER:
+    wait = _retry_after(response)
+    if wait is None:
+        response.headers.pop("Retry-After", None)  # the retry reads it, too
+    elif wait > settings.MAX_RETRY_AFTER:
         raise ApiError(
             f"{problem} The API asks to come back in more than "
             f"{settings.MAX_RETRY_AFTER // 60} minutes: run again later."
@@ -133,8 +145,8 @@ def _refuse_status(response: Response, hint: str) -> None:
     raise PassingError(problem + (hint if status == 500 else ""), response=response)
 
 
-def _retry_after(response: Response) -> float:
-    """Return the seconds that `Retry-After` asks for, 0 where it is absent or unreadable."""
+def _retry_after(response: Response) -> float | None:
+    """Return the seconds that `Retry-After` asks for, None where it is absent or unreadable."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
@@ -146,7 +158,7 @@ def _retry_after(response: Response) -> float:
     except OverflowError:
         return math.inf
     except ValueError:
-        return 0
+        return None
 
 
 def _past_the_end_hint(paginator: "ListPaginator") -> str:
@@ -167,8 +179,14 @@ def _describe(response: Response, problem: str) -> str:
     """Return one sentence on an answer, with the start of its body and never the key."""
     body = " ".join(response.text[: 10 * SHOWN_BODY].split())
     body = "".join(character for character in body if character.isprintable())
+    body = _without_key(response, body)[:SHOWN_BODY]
+    return f"The answer of {response.url} {problem}: {body or '(nothing)'}"
+
+
+def _without_key(response: Response, text: str) -> str:
+    """Return what an API said without the key that it may echo, in every spelling of it."""
     key = str(response.request.headers.get("Authorization", "")).removeprefix("Bearer ")
     if key:
         for spelling in {key, key.replace("/", "\\/"), quote(key, safe=""), html.escape(key)}:
-            body = body.replace(spelling, "***")
-    return f"The answer of {response.url} {problem}: {body[:SHOWN_BODY] or '(nothing)'}"
+            text = text.replace(spelling, "***")
+    return text

@@ -1,8 +1,9 @@
 """Prepares the rows of a page for the raw tables.
 
-A row keeps what the API said: known fields as text, `attributes` as one JSON value, unknown fields
-as they are. A row without its key is set aside for `raw.rejected_rows`. Each row gets its cursor,
-for the incremental read, and its version, which orders copies of a row that shifting pages show.
+A row keeps what the API said: the contact's id as a number, `attributes` as one JSON value, all
+else as text, known or not: a text column takes whatever an API sends next. A row without its key is
+set aside for `raw.rejected_rows`. Each row gets its cursor, for the incremental read, and its
+version, which orders copies of a row that shifting pages show.
 """
 
 import hashlib
@@ -23,7 +24,6 @@ from extract.values import (
     as_key,
     as_text,
     as_whole_number,
-    is_endless,
     parse_moment,
     storable,
 )
@@ -62,7 +62,6 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         super().__init__(self.prepare)
         self.counts = counts
         self.started_at = started_at
-        self.text_fields = settings.TEXT_FIELDS[name]
         self.primary_key = settings.ENDPOINTS[name].primary_key
         self.declared = frozenset(settings.list_columns(name))
         self.name = name
@@ -100,18 +99,28 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         """
         if not isinstance(row, dict):
             raise ValueError("is not an object")
-        ready = {
-            self._column(field): str(value) if is_endless(value) else value
-            for field, value in row.items()
-        }
-        for field in self.text_fields:
-            value = ready.get(field)
-            if value is not None and not isinstance(value, str):
-                ready[field] = as_text(value)
+        ready: Row = {}
+        for field, value in row.items():
+            if field == "attributes":
+                continue
+            column = self._column(field)
+            while column in ready:
+                column = f"other_{column}"
+            ready[column] = as_text(value)
         ready["attributes"] = as_json(row.get("attributes"))
-        ready[settings.CONTACT_NUMBER] = as_whole_number(row.get(settings.CONTACT_NUMBER))
+        number = row.get(settings.CONTACT_NUMBER)
+        ready[settings.CONTACT_NUMBER] = as_whole_number(number)
         for field in self.primary_key:
-            ready[field] = as_key(field, row.get(field), ready.get(field))
+            try:
+                key = as_key(row.get(field))
+            except ValueError as problem:
+                raise ValueError(f"{field} {problem}") from None
+            if field != settings.CONTACT_NUMBER:
+                ready[field] = key
+            elif ready[field] is None:
+                raise ValueError(f"{field} is not a whole number")
+        if ready[settings.CONTACT_NUMBER] is None and number and str(number).strip():
+            ready[f"other_{settings.CONTACT_NUMBER}"] = as_text(number)
         moment = parse_moment(row.get("last_update"))
         if moment and moment > self.started_at + settings.FUTURE_TOLERANCE:
             moment = None
@@ -123,10 +132,10 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         return ready
 
     def _column(self, field: str) -> str:
-        """Return a field's column; an unknown field never takes the place of a declared one."""
+        """Return a field's column; an unknown field never takes the place of another's."""
         if field not in self._columns:
             column = NAMING.normalize_identifier(field) if field.strip() else "blank"
-            if field not in self.declared and (column in self.declared or column[:4] == "_dlt"):
+            if column[0] == "_" or (column in self.declared and field != column):
                 column = f"other_{column.lstrip('_')}"
             self._columns[field] = column
         return self._columns[field]

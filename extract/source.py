@@ -59,7 +59,7 @@ def analytics_api(
         raise SettingsError(
             f"[sources.{settings.SECTION}] api_key holds a character that no bearer token has."
         )
-    # an unknown field that looks like a moment is a text like any other
+    # a text that looks like a moment is a text like any other
     dlt.current.source_schema().remove_type_detection("iso_timestamp")
     started_at = datetime.now(UTC)
     counts = counts if counts is not None else {}

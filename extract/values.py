@@ -5,38 +5,42 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from extract import settings
-
 MAX_BIGINT = 2**63 - 1
+MAX_DEPTH = 100  # levels of JSON; dlt writes about 250
 WHOLE_NUMBER = re.compile(r"-?[0-9]+([.]0+)?")
+NUMBER = re.compile(r"[0-9]+([.][0-9]+)?")
+SECONDS = (315532800, 7258118399)  # UNIX seconds of 1980-01-01 and 2199-12-31
 MOMENT = re.compile(
-    r"(19[89]\d|2[01]\d\d)-\d\d-\d\d"
-    r"([T ]\d\d:\d\d(:\d\d([.]\d+)?)?( ?(Z|[+-][01]\d(:?\d\d)?))?)?",
-    re.ASCII,
+    r"(19[89][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?( ?(Z|[+-][01][0-9](:?[0-9]{2})?))?)?"
 )
 
 
 def parse_moment(value: Any) -> datetime | None:
     """Return a `last_update` as an aware UTC moment, None where it cannot be read.
 
-    The spellings are those of the dbt macro `to_utc_timestamp`: `YYYY-MM-DD`, with `HH:MM` or
-    `HH:MM:SS` after a blank or `T`, with or without a zone. Without one it is UTC.
+    The spellings are those of the dbt macro `to_utc_timestamp`: UNIX seconds, or `YYYY-MM-DD`,
+    with `HH:MM` or `HH:MM:SS` after a blank or `T`, with or without a zone. Without one it is UTC.
     """
-    if not isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = value.strip().upper()
-    if not MOMENT.fullmatch(text):
-        return None
+    text = str(value).strip().upper()
     try:
+        if NUMBER.fullmatch(text) and SECONDS[0] <= float(text) <= SECONDS[1]:
+            return datetime.fromtimestamp(float(text), UTC)
+        if not MOMENT.fullmatch(text):
+            return None
         moment = datetime.fromisoformat(text[:16] + text[16:].replace(" ", ""))
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def as_text(value: Any) -> str:
-    """Return a JSON value that is no string as text: 45.07, true, {"a": 1}."""
-    return json.dumps(value, ensure_ascii=False)
+def as_text(value: Any) -> str | None:
+    """Return a JSON value as text: 45.07, true, {"a": 1}; a text and null as they are."""
+    return (
+        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    )
 
 
 def as_json(value: Any) -> Any:
@@ -44,58 +48,44 @@ def as_json(value: Any) -> Any:
     return value if value is None or isinstance(value, dict | list) else [value]
 
 
-def as_whole_number(value: Any) -> Any:
-    """Return a whole number of 64 bits as such, also out of "417" and 417.0; none is None.
-
-    Anything else is returned as it is: where it is no key, dlt keeps it in a column of its own.
-    """
-    if value is None or isinstance(value, bool):
-        return None
-    text = str(value).strip()
-    if not text:
-        return None
+def as_whole_number(value: Any) -> int | None:
+    """Return a whole number of 64 bits, also out of "417" and 417.0; None where it is none."""
+    text = "" if isinstance(value, bool) else str(value).strip()
     if not WHOLE_NUMBER.fullmatch(text):
-        return value
+        return None
     number = int(text.split(".")[0])
-    return None if is_endless(number) else number
+    return number if abs(number) <= MAX_BIGINT else None
 
 
-def as_key(field: str, value: Any, ready: Any) -> Any:
-    """Return the value of a primary key.
-
-    Args:
-        field: the key's name.
-        value: as the API sent it.
-        ready: as it would be loaded.
+def as_key(value: Any) -> str:
+    """Return the text of a primary key.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none; says why.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
-        raise ValueError(f"{field} is missing or blank")
-    if field == settings.CONTACT_NUMBER:
-        if not isinstance(ready, int):
-            raise ValueError(f"{field} is not a whole number")
-        return ready
+        raise ValueError("is missing or blank")
     if isinstance(value, bool | dict | list):
-        raise ValueError(f"{field} is neither a text nor a number")
-    return str(as_whole_number(value)) if isinstance(value, float) else str(value).strip()
+        raise ValueError("is neither a text nor a number")
+    number = as_whole_number(value) if isinstance(value, float) else None
+    return str(value if number is None else number).strip()
 
 
-def storable(value: Any) -> Any:
-    """Return a JSON value without what no warehouse stores: half characters, endless integers."""
+def storable(value: Any, depth: int = 0) -> Any:
+    """Return a JSON value as a warehouse can store it.
+
+    Halves of a character are replaced, whole numbers of more than 64 bits and what is nested too
+    deep become text.
+    """
     match value:
+        case dict() | list() if depth == MAX_DEPTH:
+            return json.dumps(value)
         case dict():
-            return {storable(key): storable(item) for key, item in value.items()}
+            return {storable(key): storable(item, depth + 1) for key, item in value.items()}
         case list():
-            return [storable(item) for item in value]
+            return [storable(item, depth + 1) for item in value]
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case int() if is_endless(value):
+        case int() if abs(value) > MAX_BIGINT:
             return str(value)
     return value
-
-
-def is_endless(value: Any) -> bool:
-    """Tell whether a value is a whole number of more than 64 bits."""
-    return isinstance(value, int) and abs(value) > MAX_BIGINT

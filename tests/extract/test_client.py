@@ -169,7 +169,7 @@ def test_a_retry_after_of_more_than_5_minutes_ends_the_run_at_once(
 
 @pytest.mark.parametrize(
     "value",
-    ["0", "soon", "-3", "Wed, 01 Jan 2020 00:00:00 GMT"],
+    ["0", "soon", "-3", "Wed, 01 Jan 2020 00:00:00 GMT", "Mon, 01 Jan 20245 00:00:00 GMT"],
 )
 def test_an_odd_retry_after_falls_back_to_the_usual_wait(
     api: ApiServer, elt: Elt, waits: list[float], value: str
@@ -221,6 +221,7 @@ def test_a_body_is_cut_short_wherever_it_breaks_off(cut_at: int) -> None:
         b"<html>",
         b'{"data": <b>Warning</b> ...}',
         b'{"data": {}} <br>Warning',
+        b'{"data": {}}}',
         b"\xff",
     ],
 )
@@ -361,6 +362,18 @@ def test_the_last_slash_of_base_url_does_not_matter() -> None:
 def test_plain_http_over_a_network_says_why() -> None:
     with pytest.raises(SettingsError, match="unencrypted"):
         api_root("http://api.example.com/v1")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/html; charset=ISO-8859-1"])
+def test_a_body_that_is_not_utf_8_is_read_as_well_as_can_be(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, content_type: str
+) -> None:
+    body = '{"data": {"leads": [{"crmhero_user_id": 1, "name": "José"}]}}'.encode("latin-1")
+    api.fault = at(Reply(200, body, content_type=content_type))
+    lists["leads"] = []
+    assert elt("run").exit_code == 0
+    name = "José" if "charset" in content_type else "Jos\ufffd"
+    assert query("select name from raw.leads") == [(name,)]
 
 
 def test_a_proxy_of_the_environment_does_not_stand_before_loopback(

@@ -13,7 +13,18 @@ from tests.conftest import Elt
 
 
 def test_a_build_is_summed_up_by_status(tmp_path: Path) -> None:
-    statuses = ("success", "success", "pass", "pass", "pass", "warn", "fail", "error", "skipped")
+    statuses = (
+        "success",
+        "success",
+        "pass",
+        "pass",
+        "pass",
+        "warn",
+        "fail",
+        "error",
+        "skipped",
+        "no-op",
+    )
     nodes = [
         {
             "unique_id": f"test.contacts.node{n}.1a2b",

@@ -11,6 +11,9 @@ from tests.builders import Lists, lead, user
 from tests.conftest import Elt, Query
 
 pytestmark = pytest.mark.usefixtures("without_models")
+DEEP: Any = {}
+for _ in range(300):
+    DEEP = {"deeper": [DEEP]}
 STARTED_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
@@ -47,15 +50,18 @@ def test_a_user_without_a_usable_key_is_rejected(field: str, value: object) -> N
         prepare("users", **row)
 
 
+ODD_IDS = ["abc", "12_3", "0x1F", "+7", "٤١٧", 1.5, 1e30, 2**63, "9" * 25, [1], {"a": 1}, True]
+
+
 def test_a_user_with_an_unusable_contact_id_is_loaded_without_it(
     lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
     """Its key is another; the odd value stays visible in a column of its own."""
-    odd = ["abc", 2**63, False, 1.5, [1]]
-    lists["users"] = [user(f"u{n}", None, crmhero_user_id=value) for n, value in enumerate(odd)]
+    lists["users"] = [user(f"u{n}", None, crmhero_user_id=odd) for n, odd in enumerate(ODD_IDS)]
     assert elt("run").exit_code == 0
-    assert query("select count(*), count(crmhero_user_id) from raw.users") == [(5, 0)]
-    assert query("select crmhero_user_id__v_text from raw.users where user_id = 'u0'") == [("abc",)]
+    assert query("select count(*), count(crmhero_user_id) from raw.users") == [(len(ODD_IDS), 0)]
+    odd = "select other_crmhero_user_id from raw.users order by cast(user_id[2:] as integer)"
+    assert query(odd)[:5] == [("abc",), ("12_3",), ("0x1F",), ("+7",), ("٤١٧",)]
     assert query("select count(*) from raw.rejected_rows") == [(0,)]
 
 
@@ -67,6 +73,11 @@ def test_a_user_with_an_unusable_contact_id_is_loaded_without_it(
         {"name": "half \ud800 emoji", "role": "\udfff"},
         {"unknown": 2**63},
         {"unknown": 2**64},
+        {"unknown": 1e308},
+        {"unknown": "9" * 25},
+        {"unknown": [1, {"a": 2}]},
+        {"attributes": DEEP},
+        {"unknown": DEEP, "name": DEEP},
         {"unknown": {"big": 2**64}},
         {"unknown": "0001-01-01T00:00:00+14:00"},
         {"unknown": "9999-12-31T23:59:59-14:00"},
@@ -81,7 +92,9 @@ def test_a_user_with_an_unusable_contact_id_is_loaded_without_it(
 def test_no_value_of_one_row_stops_the_load(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, fields: dict[str, Any]
 ) -> None:
-    lists["leads"] = [lead(1), {**lead(2), **fields}, lead(3)]
+    lists["leads"] = [lead(1, unknown=7), lead(2), lead(3)]
+    assert elt("run").exit_code == 0
+    lists["leads"][1] = {**lead(2), **fields}
     outcome = elt("run")
     assert outcome.exit_code == 0, outcome.stderr
     assert query("select crmhero_user_id from raw.leads order by 1") == [(1,), (2,), (3,)]
@@ -112,8 +125,19 @@ def test_an_unknown_field_never_takes_the_place_of_a_declared_one(
         ("u1", "u1@example.com"),
         ("u2", "u2@example.com"),
     ]
-    assert query("select other_user_id from raw.users") == [(1001,), (1001,)]
+    assert query("select other_user_id from raw.users") == [("1001",), ("1001",)]
     assert query("select crmhero_user_id from raw.leads order by 1") == [(1,), (2,)]
+
+
+def test_no_unknown_field_is_lost_to_another(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    fields = {"Email": "b", "other_email": "c", "Plan": "gold", "plan": "free", "_version": "d"}
+    lists["leads"] = [{**lead(1, email="a"), **fields}]
+    assert elt("run").exit_code == 0
+    (row,) = query("select columns(* exclude (last_update, attributes)) from raw.leads")
+    assert {"a", "b", "c", "gold", "free", "d"} <= set(row)
+    assert query("select email from raw.leads") == [("a",)]
 
 
 def test_an_undated_copy_that_is_read_later_is_the_newer_one(

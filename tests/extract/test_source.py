@@ -198,7 +198,7 @@ def test_a_clock_a_little_ahead_is_a_cursor_like_any_other(
 
 @pytest.mark.parametrize(
     "last_update",
-    ["2026-06-01 12:00:00", "2026-06-01T12:00:00Z", "2026-06-01T14:00:00+02:00"],
+    ["2026-06-01 12:00:00", "2026-06-01T12:00:00Z", "2026-06-01T14:00:00+02:00", "1780315200"],
 )
 def test_last_update_is_utc_in_every_spelling(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, last_update: str
@@ -303,11 +303,11 @@ def test_an_unknown_field_becomes_a_column(
 ) -> None:
     lists["leads"] = [lead(1)]
     elt("run")
-    lists["leads"] = [lead(2, -1, score=7, company={"name": "Acme"}, tags=["a"])]
+    lists["leads"] = [lead(2, -1, score=7, company={"name": "Acme"}, homePage="https://a.b")]
     assert elt("run").exit_code == 0
-    assert query("select score, company, tags from raw.leads order by crmhero_user_id") == [
+    assert query("select score, company, home_page from raw.leads order by crmhero_user_id") == [
         (None, None, None),
-        (7, '{"name":"Acme"}', '["a"]'),
+        ("7", '{"name": "Acme"}', "https://a.b"),
     ]
     assert counts(query)[1:3] == (1, 0)
 

@@ -189,6 +189,8 @@ SPELLINGS = [
     "2026-05-01t10:00:00z",
     "2026-05-01T10:00:00.25-0730",
     " 2026-05-01 10:00:00 +05\n",
+    "1780315200",
+    "1780315200.5",
     "2026-05-01T11",
     "20260501T100000Z",
     "20260501",
@@ -220,7 +222,7 @@ def test_extract_and_models_read_the_same_moments(sandbox_folder: Path, tmp_path
     assert [moment for (moment,) in read] == [
         moment.replace(tzinfo=None) if moment else None for moment in parsed
     ]
-    assert sum(moment is not None for moment in parsed) == 8
+    assert sum(moment is not None for moment in parsed) == 10
 
 
 def test_dirty_data_never_blocks_a_build(
@@ -236,6 +238,27 @@ def test_dirty_data_never_blocks_a_build(
     assert "assert_no_contact_has_two_accounts" in outcome.stdout
     assert query("select user_id from marts.dim_users order by 1") == [("b",), ("c",)]
     assert query("select contact_id from marts.dim_contacts order by 1") == [("1",), ("7",), ("8",)]
+
+
+def test_runs_without_a_change_change_no_mart(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    """Rows without a date are loaded by every run that meets them; that makes them no newer."""
+    lists["users"] = [
+        user("a", 1, 60),
+        user("b", 1, last_update=None),
+        user("c", 2, 60, last_update="2126-01-01 00:00:00"),
+        user("d", 2, 61),
+        *(user(f"e{n}", 100 + n, n) for n in range(40)),
+    ]
+    rows = "select contact_id, user_id from marts.dim_contacts order by all"
+    shown = []
+    for arguments in ((), (), ("--full-refresh",)):
+        assert elt("run", *arguments).exit_code == 0
+        shown.append(query(rows))
+    assert shown[0] == shown[1] == shown[2]
+    assert ("1", "a") in shown[0]
+    assert ("2", "d") in shown[0]
 
 
 def test_a_list_that_no_run_read_is_stale(

@@ -56,53 +56,65 @@ users as (
 
 ),
 
--- those listed now, and those that a full read has since removed
-contacts_ever_in_leads as (
-
-    select contact_id from leads
-
-    union
+-- those that were ever in leads, and that a full read may since have removed
+leads_of_old as (
 
     select contact_id from {{ ref('snap_lead_ids') }}
 
 ),
 
+-- a user has one e-mail, and what a later load listed is newer: the rows of its earlier e-mails
+-- stay in raw until the next full read
 users_with_recency as (
 
     select
         *,
         row_number() over (
             partition by user_id
-            order by case when contact_id is null then 1 else 0 end, {{ newest_first() }}, email
-        ) as contact_id_recency
+            order by loaded_at desc, {{ newest_first() }}, email
+        ) as recency,
+        row_number() over (
+            partition by user_id
+            order by
+                case when contact_id is null then 1 else 0 end,
+                loaded_at desc,
+                {{ newest_first() }},
+                email
+        ) as contact_id_recency,
+        max(case when has_been_lead then 1 else 0 end) over (partition by user_id) as lead_flag
     from users
 
 ),
 
--- a user's id as a contact may come late, and rows of its earlier e-mails may lack it
-identified_users as (
+-- a user's id as a contact may come late, and the row of its newest e-mail may lack it
+current_users as (
 
     select
-        *,
+        users_with_recency.*,
         coalesce(
-            max(case when contact_id_recency = 1 then contact_id end) over (partition by user_id),
-            {{ dbt.concat(["'user:'", "user_id"]) }}
-        ) as newest_contact_id
+            with_contact_id.contact_id, {{ dbt.concat(["'user:'", "users_with_recency.user_id"]) }}
+        ) as settled_contact_id
     from users_with_recency
+    inner join users_with_recency as with_contact_id
+        on
+            users_with_recency.user_id = with_contact_id.user_id
+            and with_contact_id.contact_id_recency = 1
+    where users_with_recency.recency = 1
 
 ),
 
 all_rows as (
 
     select
-        newest_contact_id as contact_id,
+        settled_contact_id as contact_id,
         user_id,
         nps_vote,
         true as is_user,
+        lead_flag,
         loaded_at,
         changed_at,
         {{ shared_columns | join(',\n        ') }}
-    from identified_users
+    from current_users
 
     union all
 
@@ -111,6 +123,7 @@ all_rows as (
         null as user_id,
         null as nps_vote,
         false as is_user,
+        1 as lead_flag,
         loaded_at,
         changed_at,
         {{ shared_columns | join(',\n        ') }}
@@ -118,17 +131,19 @@ all_rows as (
 
 ),
 
--- a contact can be in both lists, and in users under several e-mails
+-- a contact can be in both lists, and have several users
 ranked as (
 
     select
         *,
-        max(case when has_been_lead then 1 else 0 end) over (
-            partition by contact_id
-        ) as has_lead_flag,
+        max(lead_flag) over (partition by contact_id) as contact_lead_flag,
         row_number() over (
             partition by contact_id
-            order by case when is_user then 0 else 1 end, {{ newest_first() }}, user_id, email
+            order by
+                case when is_user then 0 else 1 end,
+                {{ newest_first() }},
+                loaded_at desc,
+                user_id
         ) as recency
     from all_rows
 
@@ -140,12 +155,12 @@ resolved as (
         ranked.*,
         ranked.is_user
         and (
-            ranked.has_lead_flag = 1
-            or contacts_ever_in_leads.contact_id is not null
+            ranked.contact_lead_flag = 1
+            or leads_of_old.contact_id is not null
         ) as is_converted
     from ranked
-    left join contacts_ever_in_leads
-        on ranked.contact_id = contacts_ever_in_leads.contact_id
+    left join leads_of_old
+        on ranked.contact_id = leads_of_old.contact_id
     where ranked.recency = 1
 
 )
