@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps
 DBT := DBT_PROFILES_DIR=transform $(BIN)/dbt
 COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
-	--generate-hashes --no-emit-index-url --no-header
+	--generate-hashes --no-header
 LINT_TARGET := target/lint
 
 .PHONY: help elt check sandbox install test lint format types pytest lock clean

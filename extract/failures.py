@@ -53,7 +53,7 @@ def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None
 
 
 def _missing(error: ConfigFieldMissingException) -> str:
-    field = error.fields[0]
+    field = error.fields[0].rpartition(".")[2]
     place = ".dlt/secrets.toml" if field == "api_key" else ".dlt/config.toml"
     return (
         f"{field} is not set. Set [sources.{settings.SECTION}] {field} in {place}, or "

@@ -52,6 +52,18 @@ def users(count: int) -> list[Row]:
     return [user(f"u{number}", 100_000 + number, number) for number in range(1, count + 1)]
 
 
+def listing(pages: list[list[Any]], name: str = "leads") -> Fault:
+    """Return a fault that lists these pages of one list, in no order, and then its end."""
+
+    def fault(request: ListRequest) -> Reply | None:
+        if request.name != name:
+            return None
+        rows = pages[request.page] if request.page < len(pages) else []
+        return Reply.of_json({"data": {name: rows}})
+
+    return fault
+
+
 def at(
     reply: Reply | Callable[[ListRequest], Reply | None],
     name: str = "leads",

@@ -1,6 +1,7 @@
 """The command line: help, exit codes, `check`, and what a scheduler's bare environment needs."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -183,3 +184,20 @@ def test_cron_needs_no_folder_home_or_path_and_nothing_is_written_elsewhere(
         (link / "last_run").unlink(missing_ok=True)
         if target_before:
             (link / "last_run").symlink_to(target_before)
+
+
+def test_a_missing_base_url_is_told_with_where_to_set_it(tmp_path: Path) -> None:
+    """In a clone of its own: the project's settings have one."""
+    for name in ("extract", "transform", ".dlt"):
+        shutil.copytree(settings.ROOT / name, tmp_path / name)
+    (tmp_path / ".dlt" / "config.toml").write_text("")
+    run = subprocess.run(
+        [sys.executable, "-m", "extract", "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "[sources.analytics_api] base_url in .dlt/config.toml" in run.stderr
+    assert "SOURCES__ANALYTICS_API__BASE_URL" in run.stderr

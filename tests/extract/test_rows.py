@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from extract.rows import ListCounts, PreparePage
-from extract.sandbox.server import ApiServer, Reply
-from tests.builders import Lists, lead, user
+from extract.sandbox.server import ApiServer
+from tests.builders import Lists, lead, listing, user
 from tests.conftest import Elt, Query
 
 pytestmark = pytest.mark.usefixtures("without_models")
@@ -144,9 +144,7 @@ def test_an_undated_copy_that_is_read_later_is_the_newer_one(
     lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
     pages = [[lead(1, name="old")], [lead(1, name="new", last_update=None)], []]
-    api.fault = lambda r: (
-        Reply.of_json({"data": {"leads": pages[r.page]}}) if r.name == "leads" else None
-    )
+    api.fault = listing(pages)
     assert elt("run").exit_code == 0
     assert query("select name from raw.leads") == [("new",)]
 
@@ -155,11 +153,7 @@ def test_a_rejected_row_can_be_looked_at_whatever_it_is(
     lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
     rows: list[Any] = [{}, [], None, "text", 7, {"email": "\ud800"}]
-    api.fault = lambda r: (
-        Reply.of_json({"data": {"leads": rows if r.page == 0 else []}})
-        if r.name == "leads"
-        else None
-    )
+    api.fault = listing([rows])
     assert elt("run").exit_code == 0
     shown = {row for (row,) in query("select row_json::varchar from raw.rejected_rows")}
     assert shown == {"{}", "[]", "[null]", '["text"]', "[7]", '{"email":"\ufffd"}'}

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from extract.sandbox.server import ApiServer, ListRequest, Reply
-from tests.builders import Lists, lead, leads, moment, user, users
+from extract.sandbox.server import ApiServer, ListRequest
+from tests.builders import Lists, lead, leads, listing, moment, user, users
 from tests.conftest import Elt, Query
 
 pytestmark = pytest.mark.usefixtures("without_models")
@@ -124,11 +124,7 @@ def test_a_page_of_rows_without_a_cursor_stops_nothing(
     elt("run")
     undated = [{**lead(n), "last_update": last_update} for n in range(900, 1010)]
     on_page = [*undated, lead(5, -1, name="changed"), *lists["leads"]]
-    api.fault = lambda r: (
-        Reply.of_json({"data": {"leads": on_page[r.page * 50 :][:50]}})
-        if r.name == "leads"
-        else None
-    )
+    api.fault = listing([on_page[n : n + 50] for n in range(0, len(on_page), 50)])
     assert elt("run").exit_code == 0
     assert query("select count(*) from raw.leads") == [(230,)]
     assert query("select name from raw.leads where crmhero_user_id = 5") == [("changed",)]
@@ -157,12 +153,7 @@ def test_an_odd_last_update_is_loaded_and_stops_nothing(
     strange = [{**lead(n), "last_update": odd} for n in (901, 902)]
     on_page = [*strange[:1], *reversed(lists["leads"]), *strange[1:]]
 
-    def unsorted(request: ListRequest) -> Reply | None:
-        if request.name != "leads":
-            return None
-        return Reply.of_json({"data": {"leads": on_page[request.page * 50 :][:50]}})
-
-    api.fault = unsorted
+    api.fault = listing([on_page[:50], on_page[50:]])
     assert elt("run").exit_code == 0
     assert query("select count(*) from raw.leads where name = 'changed'") == [(80,)]
     assert query("select count(*) from raw.leads where crmhero_user_id > 900") == [(2,)]
@@ -216,9 +207,7 @@ def test_of_copies_on_shifting_pages_the_newest_wins(
 ) -> None:
     old, new = lead(1, minutes_before=9, name="old"), lead(1, minutes_before=1, name="new")
     pages = [[new], [old], []] if newest_page == 0 else [[old], [new], []]
-    api.fault = lambda r: (
-        Reply.of_json({"data": {"leads": pages[r.page]}}) if r.name == "leads" else None
-    )
+    api.fault = listing(pages)
     assert elt("run").exit_code == 0
     assert query("select name from raw.leads") == [("new",)]
     assert counts(query)[:3] == (2, 1, 0)
@@ -228,9 +217,7 @@ def test_of_copies_with_one_last_update_the_later_read_wins(
     lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
     pages = [[lead(1, name="first")], [lead(1, name="second")], []]
-    api.fault = lambda r: (
-        Reply.of_json({"data": {"leads": pages[r.page]}}) if r.name == "leads" else None
-    )
+    api.fault = listing(pages)
     assert elt("run").exit_code == 0
     assert query("select name from raw.leads") == [("second",)]
 
@@ -343,11 +330,7 @@ def test_rows_without_a_key_are_set_aside_and_the_rest_loads(
     bad_users = [user(None, 5), user("u1", 6, email=None), user("u2", 7, email="  ")]
     lists["users"] = [*bad_users, user("u3", 8)]
     bad_page = [*BAD_LEADS, *leads(3)]
-    api.fault = lambda r: (
-        Reply.of_json({"data": {"leads": bad_page if r.page == 0 else []}})
-        if r.name == "leads"
-        else None
-    )
+    api.fault = listing([bad_page])
     outcome = elt("run")
     assert outcome.exit_code == 0
     assert f"{len(BAD_LEADS)} rows of leads set aside" in outcome.stdout
@@ -377,9 +360,7 @@ def test_a_page_of_nothing_but_bad_rows_is_not_the_end(
 ) -> None:
     bad = [[lead(None, name=f"{page} {n}") for n in range(50)] for page in range(3)]
     pages = [*bad, [lead(1)], []]
-    api.fault = lambda r: (
-        Reply.of_json({"data": {"leads": pages[r.page]}}) if r.name == "leads" else None
-    )
+    api.fault = listing(pages)
     assert elt("run").exit_code == 0
     assert query("select count(*) from raw.leads") == [(1,)]
     assert elt("run").exit_code == 0
