@@ -100,7 +100,7 @@ class _Contact:
         self.visit_every = 1 / draw.lognormvariate(1.4 if becomes_user else -1.0, 0.9)
         if becomes_user and self.index % 20 == 0:
             # some live in the product, so that runs a minute apart differ
-            self.visit_every = draw.uniform(4, 7) / 1440
+            self.visit_every = draw.uniform(1.5, 3) / 1440
         self.unsubscribed = self._maybe(draw, 0.12, 5, 200)
         self.bounced = self._maybe(draw, 0.03, 0, 30)
         self.marked_spam = self._maybe(draw, 0.01, 1, 60)
