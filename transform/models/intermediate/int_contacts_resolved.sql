@@ -59,7 +59,7 @@ users as (
 -- those that were ever in leads, and that a full read may since have removed
 leads_of_old as (
 
-    select contact_id from {{ ref('snap_lead_ids') }}
+    select distinct contact_id from {{ ref('snap_lead_ids') }}
 
 ),
 
