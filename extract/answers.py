@@ -66,7 +66,9 @@ def page_check(
             raise ApiError(_describe(response, "is an error dressed as a success") + hint)
         if not isinstance(_list_in(payload, name), list):
             raise ApiError(_describe(response, f"has no list at data.{name}") + hint)
-        response.json = lambda **_: payload  # type: ignore[method-assign]  # parsed once is enough
+        # dlt takes the page from response.json(): give it the very payload that was proven.
+        # requests would decode the body once more, and one that is not UTF-8 in another way.
+        vars(response)["json"] = lambda **_: payload
 
     return check
 
@@ -98,7 +100,7 @@ def is_cut_short(response: Response) -> bool:
         return error.msg.startswith("Unterminated") or (
             error.pos >= len(body) - 6 and not error.msg.startswith("Extra data")
         )
-    except RecursionError:
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or endless nesting
         return False
     return False
 

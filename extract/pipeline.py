@@ -28,7 +28,6 @@ def run(
     resources: Sequence[str] = (),
     full_refresh: bool = False,
     rebind: bool = False,
-    progress: Progress | None = None,
 ) -> RunReport:
     """Run the pipeline once.
 
@@ -36,7 +35,6 @@ def run(
         resources: the lists to read, `leads` or `users`; both by default.
         full_refresh: read the lists whole, remove what they list no more, rebuild the models.
         rebind: accept that `base_url` is not the one that the warehouse was loaded from.
-        progress: told what happens.
 
     Returns:
         What was done. Failed models and tests are in its `build`; the rows are loaded all the same.
@@ -44,7 +42,6 @@ def run(
     Raises:
         EltError: the run failed before the models; nothing was loaded, or all of it.
     """
-    progress = progress or Progress()
     base_url = configured_base_url()
     folder = folder_for(base_url)
     folder.create()
@@ -57,7 +54,7 @@ def run(
             warehouse.forget_cursors(pipeline, names)
         if not all(warehouse.has_cursor(pipeline, name) for name in names):
             report.mode = "full"
-        with progress:
+        with Progress() as progress:
             started_at = datetime.now(UTC)
             with report.timed("extract"):
                 counts = _extract(pipeline, base_url, names, progress)

@@ -222,6 +222,7 @@ def test_a_body_is_cut_short_wherever_it_breaks_off(cut_at: int) -> None:
         b'{"data": <b>Warning</b> ...}',
         b'{"data": {}} <br>Warning',
         b'{"data": {}}}',
+        b'{"data": ' + b"9" * 5000 + b"}",
         b"\xff",
     ],
 )

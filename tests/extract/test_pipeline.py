@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -194,24 +196,30 @@ def test_rows_are_loaded_as_parquet(
     assert {name.rsplit(".", 1)[1] for name in files} == {"parquet"}
 
 
+@contextmanager
+def another_process(code: str) -> Iterator[subprocess.Popen[str]]:
+    """Run Python code in another process, held where it stands until the block ends."""
+    script = f"{code}\n    print('ready', flush=True)\n    input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
 def test_a_second_run_at_once_is_refused_and_told_of_the_first(
     api: ApiServer, elt: Elt, data_dir: Path
 ) -> None:
     elt("run")
-    script = (
-        "import sys; from extract.folder import Folder; from pathlib import Path\n"
-        f"with Folder(Path({str(data_dir)!r})).locked(): print('held', flush=True); input()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    with another_process(
+        "from pathlib import Path\nfrom extract.folder import Folder\n"
+        f"with Folder(Path({str(data_dir)!r})).locked():"
     ) as holder:
-        assert holder.stdout
-        assert holder.stdout.readline() == "held\n"
         outcome = elt("run")
-        assert outcome.exit_code == 3
-        assert f"process {holder.pid}" in outcome.stderr
-        holder.kill()
-        holder.wait()
+    assert outcome.exit_code == 3
+    assert f"process {holder.pid}" in outcome.stderr
     assert elt("run").exit_code == 0
 
 
@@ -219,19 +227,11 @@ def test_a_warehouse_that_another_program_has_open_is_told_plainly(
     api: ApiServer, elt: Elt, data_dir: Path
 ) -> None:
     elt("run")
-    script = (
-        "import duckdb; "
-        f"tool = duckdb.connect({str(data_dir / 'warehouse.duckdb')!r}, read_only=True); "
-        "print('open', flush=True); input()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    warehouse_path = str(data_dir / "warehouse.duckdb")
+    with another_process(
+        f"import duckdb\nwith duckdb.connect({warehouse_path!r}, read_only=True):"
     ) as tool:
-        assert tool.stdout
-        assert tool.stdout.readline() == "open\n"
         outcome = elt("run")
-        tool.kill()
-        tool.wait()
     assert outcome.exit_code == 1
     assert "open in another program" in outcome.stderr
     assert str(tool.pid) in outcome.stderr

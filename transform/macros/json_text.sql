@@ -6,10 +6,6 @@
     {{ return(adapter.dispatch('json_text')(column, key)) }}
 {%- endmacro %}
 
-{% macro default__json_text(column, key) -%}
-    ({{ column }} ->> '{{ key }}')
-{%- endmacro %}
-
 {% macro duckdb__json_text(column, key) -%}
     json_extract_string({{ column }}, '$.{{ key }}')
 {%- endmacro %}
