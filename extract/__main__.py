@@ -65,7 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--full-refresh",
         action="store_true",
-        help="read the lists whole, remove what they list no more, rebuild the models",
+        help="read the lists whole and rebuild the models",
+    )
+    run.add_argument(
+        "--allow-shrink",
+        action="store_true",
+        help="read the lists whole and remove what they list no more, however much that is",
     )
     run.add_argument(
         "--rebind",

@@ -13,12 +13,13 @@ from extract.pipeline import configured_base_url, connection, open_pipeline
 from extract.pipeline import run as run_pipeline
 from extract.sandbox import API_KEY, sandbox_server
 from extract.source import analytics_api
-from extract.warehouse import bind
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline once and print its summary."""
-    report = run_pipeline(options.resources, options.full_refresh, options.rebind)
+    report = run_pipeline(
+        options.resources, options.full_refresh, options.rebind, options.allow_shrink
+    )
     failed = bool(report.build.failures)
     exit_code = EXIT_FAILED if failed else 0
     if options.json:
@@ -79,8 +80,8 @@ def _warehouse() -> str:
     folder = folder_for(configured_base_url())
     folder.create()
     with folder.locked():
-        pipeline = open_pipeline(folder)
-        bind(pipeline, configured_base_url(), rebind=False)
+        folder.wait_for_warehouse()
+        pipeline = open_pipeline(folder, configured_base_url())
         with pipeline.destination_client() as client:
             loaded = client.is_storage_initialized()
     return f"{folder.warehouse} is writable{'' if loaded else ', nothing loaded yet'}"

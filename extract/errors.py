@@ -15,6 +15,10 @@ class ApiError(EltError):
     """The API's answer is not a page of the list; nothing of this run is loaded."""
 
 
+class ShrinkError(EltError):
+    """A list lacks so many rows that none was removed; what it does list was merged."""
+
+
 class SettingsError(EltError):
     """A setting is missing, malformed or does not fit the warehouse."""
 

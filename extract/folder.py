@@ -4,11 +4,13 @@ import fcntl
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dlt
+import duckdb
 
 from extract import settings
 from extract.errors import BusyError, SettingsError
@@ -75,6 +77,22 @@ class Folder:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+    def wait_for_warehouse(self) -> None:
+        """Wait a while for a program that has the warehouse open, a BI tool say, to close it.
+
+        Raises:
+            duckdb.IOException: it did not; names its process.
+        """
+        give_up_at = time.monotonic() + settings.LOCK_WAIT
+        while True:
+            try:
+                duckdb.connect(str(self.warehouse)).close()
+                return
+            except duckdb.IOException as error:
+                if "Could not set lock" not in str(error) or time.monotonic() > give_up_at:
+                    raise
+            time.sleep(0.2)
 
     def become_last_run(self) -> None:
         """Point dbt by hand (`cd transform && dbt test`) at this warehouse."""

@@ -1,71 +1,82 @@
 """One run: extract and load the lists, then build and test the models.
 
 The warehouse is the only truth. A run starts with an empty working folder and restores dlt's state
-(cursors, schema, the API it is bound to) from the warehouse; what an earlier run left unfinished is
-thrown away and read again, which merges make safe.
+(cursors, schema, the API it is bound to, full reads) from the warehouse; what an earlier run left
+unfinished is thrown away and read again, which merges make safe.
 """
 
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dlt
 
-from extract import dbt_build, settings, warehouse
+from extract import dbt_build, settings, state, warehouse
 from extract.client import api_root
+from extract.errors import ShrinkError
 from extract.folder import Folder, folder_for
 from extract.project import write_to
+from extract.reading import Limits, Reading, shrinkage
 from extract.report import Progress, RunReport, TableReport
 from extract.rows import ListCounts
 from extract.sandbox import API_KEY, sandbox_server
-from extract.source import analytics_api, empty_table
 
 
 def run(
     resources: Sequence[str] = (),
     full_refresh: bool = False,
     rebind: bool = False,
+    allow_shrink: bool = False,
 ) -> RunReport:
     """Run the pipeline once.
 
     Args:
         resources: the lists to read, `leads` or `users`; both by default.
-        full_refresh: read the lists whole, remove what they list no more, rebuild the models.
+        full_refresh: read the lists whole, rebuild the models.
         rebind: accept that `base_url` is not the one that the warehouse was loaded from.
+        allow_shrink: read the lists whole, remove what they list no more, however much that is.
 
     Returns:
         What was done. Failed models and tests are in its `build`; the rows are loaded all the same.
 
     Raises:
+        ShrinkError: what was read is merged, nothing is removed, the models are as they were.
         EltError: the run failed before the models; nothing was loaded, or all of it.
     """
     base_url = configured_base_url()
+    limits = Limits.configured()
+    names = tuple(resources) or tuple(settings.ENDPOINTS)
+    whole = set(names) if full_refresh or allow_shrink else set()
     folder = folder_for(base_url)
     folder.create()
-    with folder.locked():
+    with folder.locked(), Progress() as progress:
+        folder.wait_for_warehouse()
         report = RunReport(str(folder.warehouse))
-        pipeline = open_pipeline(folder)
-        names = list(resources) or list(settings.ENDPOINTS)
-        warehouse.bind(pipeline, base_url, rebind)
-        if full_refresh:
-            warehouse.forget_cursors(pipeline, names)
-        if not all(warehouse.has_cursor(pipeline, name) for name in names):
-            report.mode = "full"
-        with Progress() as progress:
-            started_at = datetime.now(UTC)
-            with report.timed("extract"):
-                counts = _extract(pipeline, base_url, names, progress)
-            progress.stage("loading")
-            with report.timed("load"):
-                _load(pipeline, folder, counts, full_refresh, report)
-                _note(pipeline, report, started_at)
-            folder.become_last_run()
-            progress.stage("building and testing the models")
-            with report.timed("transform"):
-                report.build = dbt_build.build(pipeline, folder, full_refresh)
+        started_at = datetime.now(UTC)
+        counts = {name: ListCounts() for name in settings.ENDPOINTS}
+        progress.watch(counts)
+        with report.timed("extract"), connection(base_url) as api:
+            open_bound = partial(open_pipeline, folder, base_url, rebind)
+            reading = Reading(open_bound, folder.warehouse, api, counts)
+            reading.read(names, whole, limits.full_read_days)
+        shrunk = "" if allow_shrink else shrinkage(reading.unlisted, limits.max_shrink)
+        progress.stage("loading")
+        with report.timed("load"):
+            folder.wait_for_warehouse()
+            _load(reading, folder, report)
+            if not shrunk:
+                _remove_unlisted(reading, report, started_at)
+            _note(reading.pipeline, report, started_at)
+        if shrunk:
+            raise ShrinkError(shrunk)
+        folder.become_last_run()
+        progress.stage("building and testing the models")
+        with report.timed("transform"):
+            folder.wait_for_warehouse()
+            report.build = dbt_build.build(reading.pipeline, folder, full_refresh)
         shutil.rmtree(folder.dlt)
     return report
 
@@ -76,8 +87,12 @@ def configured_base_url() -> str:
     return base_url if base_url == settings.SANDBOX else api_root(base_url)
 
 
-def open_pipeline(folder: Folder) -> dlt.Pipeline:
-    """Return the dlt pipeline of a warehouse, with its state restored from there."""
+def open_pipeline(folder: Folder, base_url: str, rebind: bool = False) -> dlt.Pipeline:
+    """Return the dlt pipeline of a warehouse, with its state restored from there.
+
+    Raises:
+        SettingsError: the warehouse belongs to another API.
+    """
     shutil.rmtree(folder.dlt, ignore_errors=True)
     write_to(folder.dlt)
     pipeline = dlt.pipeline(
@@ -89,6 +104,7 @@ def open_pipeline(folder: Folder) -> dlt.Pipeline:
         dataset_name=settings.RAW,
     )
     pipeline.sync_destination()
+    state.bind(pipeline, base_url, rebind)
     return pipeline
 
 
@@ -102,53 +118,30 @@ def connection(base_url: str) -> Iterator[dict[str, Any]]:
         yield {"base_url": api.url, "api_key": API_KEY, "first_page": 0, "end_of_list": "empty"}
 
 
-def _extract(
-    pipeline: dlt.Pipeline, base_url: str, names: Sequence[str], progress: Progress
-) -> dict[str, ListCounts]:
-    """Read the lists into one load package, and return what was read of each."""
-    counts: dict[str, ListCounts] = {}
-    with connection(base_url) as arguments:
-        source = analytics_api(**arguments, counts=counts)
-        for name in set(settings.ENDPOINTS) - set(names):
-            source.resources[name] = empty_table(name)
-            del counts[name]
-        progress.watch(counts)
-        pipeline.extract(source)
-    return counts
+def _load(reading: Reading, folder: Folder, report: RunReport) -> None:
+    """Load what was read, and report it."""
+    report.load_id = reading.load_ids[0]
+    report.mode = "full" if reading.unlisted else "incremental"
+    for name, count in reading.counts.items():
+        if count.requests:
+            changes = warehouse.compare(folder.warehouse, name, reading.files[name])
+            report.tables[name] = TableReport(
+                rows_read=count.rows_read,
+                rows_new=changes.new,
+                rows_changed=changes.changed,
+                rows_rejected=count.rows_rejected,
+                rows_removed=0,
+                requests=count.requests,
+            )
+    reading.pipeline.load()
 
 
-def _load(
-    pipeline: dlt.Pipeline,
-    folder: Folder,
-    counts: dict[str, ListCounts],
-    full_refresh: bool,
-    report: RunReport,
-) -> None:
-    """Load the package, remove what a full refresh did not see, and report it all."""
-    pipeline.normalize()
-    (load_id,) = pipeline.list_normalized_load_packages()
-    files = _parquet_files(pipeline, load_id)
-    changes = {name: warehouse.compare(folder.warehouse, name, files[name]) for name in counts}
-    pipeline.load()
-    removed = warehouse.remove_unlisted(pipeline, load_id, counts) if full_refresh else {}
-    report.load_id = load_id
-    for name, count in counts.items():
-        report.tables[name] = TableReport(
-            rows_read=count.rows_read,
-            rows_new=changes[name].new,
-            rows_changed=changes[name].changed,
-            rows_rejected=count.rows_rejected,
-            rows_removed=removed.get(name, 0),
-            requests=count.requests,
-        )
-
-
-def _parquet_files(pipeline: dlt.Pipeline, load_id: str) -> dict[str, list[str]]:
-    """Return the load package's files by table."""
-    files = defaultdict(list)
-    for job in pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
-        files[job.job_file_info.table_name].append(job.file_path)
-    return files
+def _remove_unlisted(reading: Reading, report: RunReport, started_at: datetime) -> None:
+    """Remove what full reads did not list, and finish them."""
+    removed = warehouse.remove_unlisted(reading.pipeline, reading.load_ids, reading.unlisted)
+    for name, rows in removed.items():
+        report.tables[name].rows_removed = rows
+    state.finish_full_reads(reading.pipeline, reading.unlisted, started_at)
 
 
 def _note(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:

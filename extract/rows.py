@@ -8,7 +8,7 @@ version, which orders copies of a row that shifting pages show.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,12 +34,16 @@ NAMING = NamingConvention()
 
 @dataclass
 class ListCounts:
-    """What one run read of one list. A page costs more than one request when it is retried."""
+    """What one run read of one list, in all its reads of it.
+
+    A page costs more than one request when it is retried.
+    """
 
     pages: int = 0
     requests: int = 0
     rows_read: int = 0
     rows_rejected: int = 0
+    last_keys: Sequence[Row] = ()  # of the last page that had rows
     on_page: Callable[[], None] = lambda: None
 
     def count_request(self) -> None:
@@ -85,6 +89,8 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
                 bad.append(_rejected(self.name, row, str(reason)))
         self.counts.rows_rejected += len(bad)
         self.counts.pages += 1
+        if good:
+            self.counts.last_keys = [{key: row[key] for key in self.primary_key} for row in good]
         self.counts.on_page()
         # an empty page still makes its table, with all its columns
         nothing = dlt.mark.materialize_table_schema()

@@ -25,6 +25,10 @@ FIRST_PAGE = 0
 # rows that the API commits late, and for clocks of the API's machines that disagree. 15 minutes
 # cost a page more only where a list has more than 50 changes in that time.
 LAG_SECONDS = 900
+# Only a full read notices what is listed no more. Weekly, it costs all pages once or twice a week.
+FULL_READ_DAYS = 7.0
+MAX_SHRINK = 0.5  # share of a table; what a full read would remove beyond it smells of a wrong key
+LOCK_WAIT = 30  # seconds; how long a run waits for another program to close the warehouse
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a later last_update comes from a wrong clock
 
 RETRY_STATUSES = (429, 500, 502, 503, 504)
@@ -96,7 +100,7 @@ REJECTED_COLUMNS = _columns(
     {"name": "reason", "data_type": "text", "nullable": False},
     {"name": "row_json", "data_type": "json", "nullable": False},
 )
-COUNTS = ("rows_read", "rows_new", "rows_changed", "rows_rejected", "requests")
+COUNTS = ("rows_read", "rows_new", "rows_changed", "rows_rejected", "rows_removed", "requests")
 RUN_COLUMNS = _columns(
     {"name": "load_id", "data_type": "text", "nullable": False},
     {"name": "mode", "data_type": "text", "nullable": False},

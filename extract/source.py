@@ -41,7 +41,7 @@ def analytics_api(
         first_page: the number of the first page.
         end_of_list: "empty", or "short_page" for an API that errs past the end of its list.
         lag_seconds: how far before the cursor a rerun reads again.
-        counts: filled with what was read of each list.
+        counts: what was read of each list; counted up.
 
     Yields:
         The resources `leads` and `users`, one row a list entry (`settings.list_columns`).
@@ -64,7 +64,7 @@ def analytics_api(
     started_at = datetime.now(UTC)
     counts = counts if counts is not None else {}
     for name in settings.ENDPOINTS:
-        counts[name] = ListCounts()
+        counts.setdefault(name, ListCounts())
 
     def resource(name: str) -> EndpointResource:
         endpoint = settings.ENDPOINTS[name]

@@ -1,7 +1,9 @@
-"""What extract asks of the warehouse beside loading: whose data, what is new, what is gone."""
+"""What extract asks of the raw tables beside loading them: what is new, what is gone.
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+`Files` are the Parquet files of a run's normalised load packages, by table; not yet loaded.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +11,8 @@ import dlt
 import duckdb
 
 from extract import settings
-from extract.errors import SettingsError
+
+Files = Mapping[str, list[str]]
 
 
 class Changes(NamedTuple):
@@ -19,49 +22,12 @@ class Changes(NamedTuple):
     changed: int
 
 
-@contextmanager
-def _source_state(pipeline: dlt.Pipeline) -> Iterator[dict[str, Any]]:
-    """Yield what dlt keeps about the source; changes reach the warehouse with the next load."""
-    with pipeline.managed_state() as state:
-        yield state.setdefault("sources", {}).setdefault(settings.SECTION, {})
+class Unlisted(NamedTuple):
+    """What a full read did not list of a raw table, in rows."""
 
-
-def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
-    """Tie the warehouse to the API it is loaded from.
-
-    Args:
-        pipeline: restored from the warehouse.
-        base_url: the API of this run.
-        rebind: accept another API than the one before. Its lists are then read whole: a cursor of
-            one address says nothing about what changed at another.
-
-    Raises:
-        SettingsError: it is another one, and `rebind` is not set.
-    """
-    with _source_state(pipeline) as state:
-        bound = state.get("base_url", base_url)
-        if bound != base_url and not rebind:
-            raise SettingsError(
-                f"The warehouse was loaded from {bound}, but base_url is {base_url}. A warehouse "
-                "holds one customer project: set another [elt] data_dir for another. If it is the "
-                "same project at a new address, run once with --rebind."
-            )
-        if bound != base_url:
-            state.pop("resources", None)
-        state["base_url"] = base_url
-
-
-def forget_cursors(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
-    """Make the next read of some lists a whole one."""
-    with _source_state(pipeline) as state:
-        for name in names:
-            state.get("resources", {}).pop(name, None)
-
-
-def has_cursor(pipeline: dlt.Pipeline, name: str) -> bool:
-    """Tell whether a list was loaded before, so that a run need not read it whole."""
-    with _source_state(pipeline) as state:
-        return name in state.get("resources", {})
+    held: int  # the whole table
+    unlisted: int
+    lost: int  # of the unlisted, those that are not in users under another key either
 
 
 def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
@@ -72,22 +38,14 @@ def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
     Args:
         warehouse: the DuckDB file.
         name: `leads` or `users`.
-        files: the load package's Parquet files of the list; none where all rows were older than
-            the cursor.
+        files: the Parquet files of the list; none where all rows were older than the cursor.
     """
     if not files:
         return Changes(0, 0)
     keys = ", ".join(settings.ENDPOINTS[name].primary_key)
     with duckdb.connect(str(warehouse)) as connection:
         listed_columns = set(connection.read_parquet(files, union_by_name=True).columns)
-        held_columns = {
-            column
-            for (column,) in connection.execute(
-                "select column_name from information_schema.columns "
-                "where table_schema = ? and table_name = ?",
-                [settings.RAW, name],
-            ).fetchall()
-        }
+        held_columns = _held_columns(connection, name)
         # columns that begin with _ are dlt's and ours, and differ in every load
         fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
 
@@ -122,29 +80,108 @@ def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
     return Changes(*row) if row else Changes(0, 0)
 
 
-def remove_unlisted(pipeline: dlt.Pipeline, load_id: str, names: Iterable[str]) -> dict[str, int]:
-    """Remove the rows that a whole read did not see, in one transaction over all its lists.
+def holds_any(warehouse: Path, name: str, files: Files, keys: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether the warehouse holds any of the rows that were read, or no row at all.
+
+    Args:
+        warehouse: the DuckDB file.
+        name: `leads` or `users`.
+        files: what is about to be loaded.
+        keys: of the rows on the last page; those older than the cursor are not in `files`.
+    """
+    listed, parameters = _listed(name, files)
+    with duckdb.connect(str(warehouse)) as connection:
+        if not _held_columns(connection, name):
+            return True
+        key = ", ".join(settings.ENDPOINTS[name].primary_key)
+        if keys:
+            listed += f" union all select {key} from (select unnest(?, recursive := true))"
+            parameters = [*parameters, list(keys)]
+        table = f"{settings.RAW}.{name}"
+        row = connection.execute(
+            f"select not exists (from {table}) or exists (from {table} semi join ({listed}) "
+            f"using ({key}))",
+            parameters,
+        ).fetchone()
+    return bool(row and row[0])
+
+
+def unlisted(warehouse: Path, name: str, files: Files) -> Unlisted:
+    """Count what the warehouse holds of a list that was read whole, and what was not listed.
+
+    A lead that signed up, and the earlier e-mail of a user, are unlisted but not lost.
+
+    Args:
+        warehouse: the DuckDB file.
+        name: `leads` or `users`.
+        files: what is about to be loaded.
+    """
+    with duckdb.connect(str(warehouse)) as connection:
+        if not _held_columns(connection, name):
+            return Unlisted(0, 0, 0)
+        key = ", ".join(settings.ENDPOINTS[name].primary_key)
+        listed, parameters = _listed(name, files)
+        person = settings.CONTACT_NUMBER if name == "leads" else "user_id"
+        known, known_parameters = _listed("users", files, person)
+        if name == "leads":
+            known += f" union all select {person} from {settings.RAW}.users"
+        row = connection.execute(
+            f"""
+            with unlisted as (
+                from {settings.RAW}.{name} anti join ({listed}) using ({key})
+            )
+            select
+                (select count(*) from {settings.RAW}.{name}),
+                (select count(*) from unlisted),
+                (select count(*) from unlisted anti join ({known}) using ({person}))
+            """,
+            [*parameters, *known_parameters],
+        ).fetchone()
+    return Unlisted(*row) if row else Unlisted(0, 0, 0)
+
+
+def remove_unlisted(
+    pipeline: dlt.Pipeline, load_ids: Sequence[str], names: Iterable[str]
+) -> dict[str, int]:
+    """Remove the rows that full reads did not list, in one transaction over all their tables.
 
     A merge gives every row that was listed the load's id; what bears another was not listed.
 
     Args:
-        pipeline: with `load_id` loaded.
-        load_id: the load of the whole read.
-        names: the lists that it read.
+        pipeline: with `load_ids` loaded.
+        load_ids: the loads of this run.
+        names: the lists that it read whole.
 
     Returns:
         How many rows were removed from each list's table.
     """
     removed = {}
+    others = f"_dlt_load_id not in ({', '.join(['%s'] * len(load_ids))})"
     with pipeline.sql_client() as client, client.begin_transaction():
         for name in names:
-            stale = client.execute_sql(
-                f"delete from {name} where _dlt_load_id <> %s returning 1", load_id
-            )
-            removed[name] = len(stale or ())
+            gone = client.execute_sql(f"delete from {name} where {others} returning 1", *load_ids)
+            removed[name] = len(gone or ())
             client.execute_sql(
-                f"delete from {settings.REJECTED_TABLE} where resource = %s and _dlt_load_id <> %s",
+                f"delete from {settings.REJECTED_TABLE} where resource = %s and {others}",
                 name,
-                load_id,
+                *load_ids,
             )
     return removed
+
+
+def _held_columns(connection: duckdb.DuckDBPyConnection, name: str) -> set[str]:
+    """Return the columns of a raw table; none where it does not exist yet."""
+    rows = connection.execute(
+        "select column_name from information_schema.columns "
+        "where table_schema = ? and table_name = ?",
+        [settings.RAW, name],
+    ).fetchall()
+    return {column for (column,) in rows}
+
+
+def _listed(name: str, files: Files, columns: str = "") -> tuple[str, list[Any]]:
+    """Return a query, and its parameters, of what is about to be loaded: by default the keys."""
+    columns = columns or ", ".join(settings.ENDPOINTS[name].primary_key)
+    if not files.get(name):
+        return f"select {columns} from {settings.RAW}.{name} where false", []
+    return f"select {columns} from read_parquet(?, union_by_name = true)", [files[name]]

@@ -189,7 +189,8 @@ def test_cron_needs_no_folder_home_or_path_and_nothing_is_written_elsewhere(
 def test_a_missing_base_url_is_told_with_where_to_set_it(tmp_path: Path) -> None:
     """In a clone of its own: the project's settings have one."""
     for name in ("extract", "transform", ".dlt"):
-        shutil.copytree(settings.ROOT / name, tmp_path / name)
+        ignore = shutil.ignore_patterns("target")
+        shutil.copytree(settings.ROOT / name, tmp_path / name, ignore=ignore)
     (tmp_path / ".dlt" / "config.toml").write_text("")
     run = subprocess.run(
         [sys.executable, "-m", "extract", "run"],

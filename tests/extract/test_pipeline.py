@@ -1,4 +1,4 @@
-"""Runs as a whole: full refresh, the API a warehouse is bound to, leftovers, one run at a time."""
+"""Runs as a whole: the API a warehouse is bound to, leftovers, one run at a time, summaries."""
 
 import json
 import subprocess
@@ -26,79 +26,12 @@ def ids(query: Query) -> list[int]:
     return [number for (number,) in query("select crmhero_user_id from raw.leads order by 1")]
 
 
-def test_a_full_refresh_removes_what_the_lists_hold_no_more(
-    lists: Lists, api: ApiServer, elt: Elt, query: Query
-) -> None:
-    lists["leads"] = [*leads(120), lead(None)]
-    lists["users"] = users(3)
-    elt("run")
-    del lists["leads"][70:], lists["users"][1:]
-    assert elt("run").exit_code == 0
-    assert len(ids(query)) == 120
-    outcome = elt("run", "--full-refresh")
-    assert outcome.exit_code == 0
-    assert "50 rows of leads removed" in outcome.stdout
-    assert ids(query) == list(range(1, 71))
-    assert query("select user_id from raw.users") == [("u1",)]
-    assert query("select count(*) from raw.rejected_rows") == [(0,)]
-    assert query("select mode from raw.elt_runs order by started_at desc limit 1") == [("full",)]
-
-
-def test_a_full_refresh_keeps_one_row_of_a_contact_that_shifting_pages_show_twice(
-    lists: Lists, api: ApiServer, elt: Elt, query: Query
-) -> None:
-    lists["leads"] = leads(120)
-    elt("run")
-    lists["leads"] += leads(10)
-    assert elt("run", "--full-refresh").exit_code == 0
-    assert ids(query) == list(range(1, 121))
-
-
-def test_a_full_refresh_of_one_list_removes_nothing_of_the_other(
-    lists: Lists, api: ApiServer, elt: Elt, query: Query
-) -> None:
-    lists["leads"], lists["users"] = leads(3), users(3)
-    elt("run")
-    lists["leads"], lists["users"] = leads(2), []
-    assert elt("run", "--full-refresh", "--resources", "leads").exit_code == 0
-    assert ids(query) == [1, 2]
-    assert query("select count(*) from raw.users") == [(3,)]
-
-
-def test_a_full_refresh_removes_in_one_transaction_over_both_tables(
-    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lists["leads"], lists["users"] = leads(3), users(3)
-    elt("run")
-    lists["leads"], lists["users"] = leads(1), users(1)
-    remove = warehouse.remove_unlisted
-
-    def remove_and_fail(pipeline: dlt.Pipeline, load_id: str, names: list[str]) -> dict[str, int]:
-        return remove(pipeline, load_id, [*names, "no_such_table"])
-
-    monkeypatch.setattr(warehouse, "remove_unlisted", remove_and_fail)
-    assert elt("run", "--full-refresh").exit_code == 1
-    assert ids(query) == [1, 2, 3]
-    assert query("select count(*) from raw.users") == [(3,)]
-
-
-def test_a_full_refresh_keeps_the_cursor_for_the_next_run(
-    lists: Lists, api: ApiServer, elt: Elt
-) -> None:
-    lists["leads"], lists["users"] = leads(120), users(120)
-    elt("run")
-    elt("run", "--full-refresh")
-    before = len(api.requests)
-    assert elt("run").exit_code == 0
-    assert len(api.requests) - before == 2
-
-
 def test_a_warehouse_refuses_another_api(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lists["leads"] = leads(3)
     elt("run")
-    with ApiServer(lambda: {"leads": [lead(99)], "users": []}, API_KEY) as other:
+    with ApiServer(lambda: lists, API_KEY) as other:
         monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", other.url)
         for command in (("run",), ("run", "--full-refresh"), ("check",)):
             outcome = elt(*command)
@@ -106,6 +39,7 @@ def test_a_warehouse_refuses_another_api(
             assert "--rebind" in outcome.stdout + outcome.stderr
             assert api.url in outcome.stdout + outcome.stderr
         assert ids(query) == [1, 2, 3]
+        lists["leads"].append(lead(99))
         assert elt("run", "--rebind").exit_code == 0
         assert ids(query) == [1, 2, 3, 99]
         assert elt("run").exit_code == 0

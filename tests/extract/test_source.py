@@ -290,7 +290,7 @@ def test_an_unknown_field_becomes_a_column(
 ) -> None:
     lists["leads"] = [lead(1)]
     elt("run")
-    lists["leads"] = [lead(2, -1, score=7, company={"name": "Acme"}, homePage="https://a.b")]
+    lists["leads"].append(lead(2, -1, score=7, company={"name": "Acme"}, homePage="https://a.b"))
     assert elt("run").exit_code == 0
     assert query("select score, company, home_page from raw.leads order by crmhero_user_id") == [
         (None, None, None),

@@ -1,0 +1,87 @@
+"""What a warehouse remembers of its source: the API it belongs to, cursors, full reads.
+
+dlt keeps it as the state of the source, and stores it in the warehouse with every load: a change
+made here holds from the next load on.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import dlt
+
+from extract import settings
+from extract.errors import SettingsError
+
+
+@contextmanager
+def _source_state(pipeline: dlt.Pipeline) -> Iterator[dict[str, Any]]:
+    with pipeline.managed_state() as state:
+        yield state.setdefault("sources", {}).setdefault(settings.SECTION, {})
+
+
+def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
+    """Tie the warehouse to the API it is loaded from.
+
+    Args:
+        pipeline: restored from the warehouse.
+        base_url: the API of this run.
+        rebind: accept another API than the one before. Its lists are then read whole: a cursor of
+            one address says nothing about what changed at another.
+
+    Raises:
+        SettingsError: it is another one, and `rebind` is not set.
+    """
+    with _source_state(pipeline) as state:
+        bound = state.get("base_url", base_url)
+        if bound != base_url and not rebind:
+            raise SettingsError(
+                f"The warehouse was loaded from {bound}, but base_url is {base_url}. A warehouse "
+                "holds one customer project: set another [elt] data_dir for another. If it is the "
+                "same project at a new address, run once with --rebind."
+            )
+        if bound != base_url:
+            state.pop("resources", None)
+        state["base_url"] = base_url
+
+
+def has_cursor(pipeline: dlt.Pipeline, name: str) -> bool:
+    """Tell whether a list was read before, so that what changed since can be read."""
+    with _source_state(pipeline) as state:
+        return name in state.get("resources", {})
+
+
+def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days: float) -> set[str]:
+    """Return the lists that must be read whole.
+
+    Those that have no cursor, those of which a full read was begun and not finished, and those of
+    which the last one that was is `full_read_days` old (0: at any age they need not) or unknown.
+    """
+    with _source_state(pipeline) as state:
+        finished = state.get("full_reads", {})
+        oldest = time.time() - full_read_days * 86400 if full_read_days else -math.inf
+        return {
+            name
+            for name in names
+            if name not in state.get("resources", {})
+            or finished.get(name, 0) is None
+            or finished.get(name, 0) <= oldest
+        }
+
+
+def begin_full_reads(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
+    """Make the next read of some lists a whole one, and remember until it is finished."""
+    with _source_state(pipeline) as state:
+        for name in names:
+            state.get("resources", {}).pop(name, None)
+            state.setdefault("full_reads", {})[name] = None
+
+
+def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: datetime) -> None:
+    """Remember when full reads began whose rows are merged and whose removals are done."""
+    with _source_state(pipeline) as state:
+        for name in names:
+            state["full_reads"][name] = started_at.timestamp()
