@@ -1,0 +1,185 @@
+"""The truth that a warehouse must converge to: contacts, what happens to them, what is listed.
+
+Every change of a contact gives it a new `name`, so that a row tells which version of it was read.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from extract.sandbox.server import ApiServer, ListRequest, Reply
+
+START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
+Key = tuple[Any, ...]
+KEYS = {"leads": ("crmhero_user_id",), "users": ("user_id", "email")}
+ODD_DATES: tuple[Any, ...] = (None, "", "0000-00-00 00:00:00", "yesterday", "2031-01-01 00:00:00")
+
+
+@dataclass
+class Contact:
+    """One person; `listed` is the list it is in, or empty when it is deleted."""
+
+    number: int
+    listed: str
+    name: str
+    changed_at: int  # UNIX seconds
+    email: str
+    user_id: str | None = None
+    has_number: bool = True  # the API may give a user its contact id late
+    was_lead: bool = False
+    odd_date: bool = False
+    last_update: Any = None  # where the date is odd
+
+    @property
+    def contact_id(self) -> str:
+        """The key of the marts."""
+        return str(self.number) if self.has_number else f"user:{self.user_id}"
+
+    @property
+    def key(self) -> Key:
+        """The primary key of the raw row."""
+        return (self.number,) if self.listed == "leads" else (self.user_id, self.email)
+
+    def row(self) -> dict[str, Any]:
+        """Return what the API lists."""
+        moment = f"{datetime.fromtimestamp(self.changed_at, UTC):%Y-%m-%d %H:%M:%S}"
+        row: dict[str, Any] = {
+            "crmhero_user_id": self.number if self.has_number else None,
+            "email": self.email,
+            "name": self.name,
+            "last_update": self.last_update if self.odd_date else moment,
+            "was_lead": int(self.was_lead),
+        }
+        return row if self.listed == "leads" else {**row, "user_id": self.user_id}
+
+
+class Contacts:
+    """All contacts, the clock of the API, and what can happen."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.everyone: list[Contact] = []
+        self.versions = 0
+        self.removals: Counter[str] = Counter()  # rows that left a list, by list
+        self.hidden: set[str] = set()  # lists that the API shows empty
+
+    def listed(self, name: str) -> list[Contact]:
+        """Return who is in a list."""
+        return [contact for contact in self.everyone if contact.listed == name]
+
+    def lists(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what the API lists now."""
+        return {
+            name: [] if name in self.hidden else [contact.row() for contact in self.listed(name)]
+            for name in KEYS
+        }
+
+    def happen(self, event: str, pick: int, seconds: int, back: int) -> None:
+        """Let something happen.
+
+        Args:
+            event: a name of `EVENTS`.
+            pick: chooses the contact it happens to.
+            seconds: how much later than the last event.
+            back: how many seconds its `last_update` is behind the clock.
+        """
+        self.now += seconds
+        wanted, change = EVENTS[event]
+        able = [contact for contact in self.everyone if contact.listed in wanted]
+        if not wanted:
+            able = [Contact(len(self.everyone) + 1, "", "", 0, "")]
+            self.everyone += able
+        if not able:
+            return
+        contact = able[pick % len(able)]
+        before = contact.listed
+        change(contact, pick)
+        self.versions += 1
+        contact.name = f"version {self.versions}"
+        contact.changed_at = self.now - back
+        if contact.odd_date:
+            contact.last_update = ODD_DATES[pick % len(ODD_DATES)]
+        # what leaves a list, or goes down in it, moves other rows to a page that was read already
+        if before and (before != contact.listed or back or contact.odd_date):
+            self.removals[before] += 1
+
+
+def _add_lead(contact: Contact, pick: int) -> None:
+    contact.listed = "leads"
+    contact.email = f"c{contact.number}@example.com"
+    contact.odd_date = pick % 7 == 0
+
+
+def _add_user(contact: Contact, pick: int) -> None:
+    _add_lead(contact, pick)
+    contact.listed, contact.user_id = "users", f"u{contact.number}"
+    contact.has_number = pick % 4 > 0
+
+
+def _sign_up(contact: Contact, pick: int) -> None:
+    contact.listed, contact.user_id, contact.was_lead = "users", f"u{contact.number}", pick % 5 > 0
+
+
+def _rename(contact: Contact, pick: int) -> None:
+    contact.email = f"{pick}.{contact.email}"
+
+
+def _set_number(contact: Contact, pick: int) -> None:
+    contact.has_number = True
+
+
+def _delete(contact: Contact, pick: int) -> None:
+    contact.listed = ""
+
+
+def _restore(contact: Contact, pick: int) -> None:
+    contact.listed = "users" if contact.user_id else "leads"
+
+
+def _touch(contact: Contact, pick: int) -> None:
+    """Change nothing but what changes with every event."""
+
+
+# by event: the lists of those it can happen to (none: somebody new), and what it does
+EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Contact, int], None]]] = {
+    "add lead": ((), _add_lead),
+    "add user": ((), _add_user),
+    "touch": (("leads", "users"), _touch),
+    "sign up": (("leads",), _sign_up),
+    "rename user": (("users",), _rename),
+    "rename lead": (("leads",), _rename),
+    "set number": (("users",), _set_number),
+    "delete": (("leads", "users"), _delete),
+    "restore": (("",), _restore),
+}
+
+
+class WatchedServer(ApiServer):
+    """Serves the contacts, and remembers which versions it ever showed of which rows."""
+
+    def __init__(self, contacts: Contacts, api_key: str) -> None:
+        super().__init__(contacts.lists, api_key)
+        self.shown: dict[str, set[tuple[Key, str]]] = {name: set() for name in KEYS}
+        self.shown_now: dict[str, set[Key]] = {name: set() for name in KEYS}  # cleared by runs
+        self.before_answer: Callable[[ListRequest], None] = lambda _: None
+        self.fault = self._fault
+        self.failing: Callable[[ListRequest], Reply | None] = lambda _: None
+
+    def reply(self, target: str, headers: dict[str, str]) -> Reply:
+        """Answer, and remember a page of a list."""
+        reply = super().reply(target, headers)
+        name = target.partition("/list")[0].rpartition("/")[2]
+        request = self.requests[-1]
+        if reply.status == 200 and not self.failing(request):
+            for row in json.loads(reply.body)["data"][name]:
+                key = tuple(row[field] for field in KEYS[name])
+                self.shown[name].add((key, row["name"]))
+                self.shown_now[name].add(key)
+        return reply
+
+    def _fault(self, request: ListRequest) -> Reply | None:
+        self.before_answer(request)
+        return self.failing(request)

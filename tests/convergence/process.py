@@ -1,0 +1,129 @@
+"""Real runs in processes of their own, quick to start and easy to kill.
+
+A fork server imports dlt and dbt once; each run is a fork of it, with nothing left of the run
+before. `kill_at` sends it SIGKILL at a stage, which is real: nothing is flushed, closed or undone.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.convergence.process", "extract.pipeline", "dbt.cli.main"])
+TIMEOUT = 300  # seconds; a run takes about two
+
+# what is counted before a kill: pages, calls of a stage, SQL statements of dlt or of dbt
+KILL_POINTS = ("page", "normalize", "load", "removal", "note", "models", "dbt")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Dies at the n-th event of a kind, or not at all if there are fewer."""
+
+    point: str
+    count: int
+
+
+def run(
+    folder: Path, environment: dict[str, str], kill: Kill | None = None, *arguments: str
+) -> tuple[int, str]:
+    """Run `elt run` in a process of its own.
+
+    Returns:
+        The exit code, minus the signal's number if it was killed, and what was printed.
+    """
+    said = folder / "said.txt"
+    process = _CONTEXT.Process(target=_child, args=(said, environment, kill, arguments))
+    process.start()
+    process.join(TIMEOUT)
+    if process.is_alive():
+        process.kill()
+        raise TimeoutError(f"elt run took more than {TIMEOUT} s")
+    assert process.exitcode is not None
+    return process.exitcode, said.read_text()
+
+
+def _child(
+    said: Path, environment: dict[str, str], kill: Kill | None, arguments: tuple[str, ...]
+) -> None:
+    os.environ.update(environment)
+    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    from extract import folder
+    from extract.__main__ import main
+
+    patch("tenacity.nap.time", SimpleNamespace(sleep=lambda _: None)).start()  # no waiting
+    patch.object(folder, "LAST_RUN", said.with_name("last_run")).start()
+    _run_dbt_here()
+    if kill:
+        _arm(kill)
+    exit_code = main(["run", *arguments])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def _run_dbt_here() -> None:
+    """Let dlt's dbt runner do here what it does in a new interpreter, slow to start."""
+    from dlt.common.configuration.utils import add_config_to_env
+    from dlt.helpers.dbt.dbt_utils import init_logging_and_run_dbt_command
+
+    from extract.dbt_build import BuildRunner
+
+    def command(runner: Any, name: str, arguments: Any, package_vars: Any) -> Any:
+        add_config_to_env(runner.credentials, ("dlt",))
+        return init_logging_and_run_dbt_command(
+            runner.config.runtime.log_level,
+            False,
+            runner.package_path,
+            name,
+            runner.config.package_profiles_dir,
+            runner.config.package_profile_name,
+            arguments,
+            package_vars,
+        )
+
+    patch.object(BuildRunner, "_run_dbt_command", command).start()
+
+
+def _arm(kill: Kill) -> None:
+    """Make this process kill itself."""
+    import dlt
+    from dbt.adapters.sql.connections import SQLConnectionManager
+    from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+
+    from extract import dbt_build, pipeline, warehouse
+    from extract.rows import PreparePage
+
+    places: dict[str, tuple[Any, str]] = {
+        "page": (PreparePage, "__call__"),
+        "normalize": (dlt.Pipeline, "normalize"),
+        "load": (DuckDbSqlClient, "execute_query"),
+        "removal": (warehouse, "remove_unlisted"),
+        "note": (pipeline, "_note"),
+        "models": (dbt_build, "build"),
+        "dbt": (SQLConnectionManager, "add_query"),
+    }
+    owner, name = places[kill.point]
+    patch.object(owner, name, _dying(getattr(owner, name), kill.count)).start()
+
+
+def _dying(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    left = [count]
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        if left[0] <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+
+    return counted

@@ -1,0 +1,61 @@
+{#-
+    The history that the API does not keep: what a contact was before, and when it was gone.
+
+    It reads what the marts read and comes after them, so that whatever fails a test of theirs does
+    not enter it: nothing can be read again that was once noted wrong.
+    What moves with every visit (last activity, browser, city) makes no version.
+-#}
+{% snapshot snap_contacts %}
+
+    -- depends_on: {{ ref('dim_contacts') }}
+    -- depends_on: {{ ref('dim_leads') }}
+    -- depends_on: {{ ref('dim_users') }}
+
+    {{ config(
+        unique_key='contact_id',
+        strategy='check',
+        check_cols=[
+            'user_id',
+            'email',
+            'full_name',
+            'contact_stage',
+            'role',
+            'username',
+            'subscription_status',
+            'country_code',
+            'nps_vote',
+            'is_unsubscribed',
+            'is_bounced',
+            'is_marked_as_spam',
+            'is_subscription_active',
+        ],
+        hard_deletes='new_record',
+    ) }}
+
+    select
+        contact_id,
+        user_id,
+        email,
+        full_name,
+        contact_stage,
+        role,
+        username,
+        subscription_status,
+        country,
+        country_code,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        utm_content,
+        utm_term,
+        referrer,
+        nps_vote,
+        is_unsubscribed,
+        is_bounced,
+        is_marked_as_spam,
+        is_subscription_active,
+        first_seen_at,
+        created_at
+    from {{ ref('int_contacts_resolved') }}
+
+{% endsnapshot %}
