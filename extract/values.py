@@ -78,9 +78,13 @@ def as_key(value: Any) -> str:
 
 
 def is_storable(row: dict[str, Any]) -> bool:
-    """Tell whether dlt stores a row as it is, so that `storable` has nothing to mend."""
+    """Tell whether dlt stores a row as it is, so that `storable` has nothing to mend.
+
+    Args:
+        row: of a raw table; all but its attributes and numbers of ours is text.
+    """
     try:
-        STRICT_JSON.encode(row)
+        STRICT_JSON.encode(row["attributes"])
         return not may_have_pua(dlt_json.dumpb([row]))
     except (TypeError, ValueError, RecursionError):
         return False
