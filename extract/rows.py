@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dlt
-from dlt.common.json import json as dlt_json
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.extract.items_transform import ItemTransform
 
@@ -24,12 +23,14 @@ from extract.values import (
     as_key,
     as_text,
     as_whole_number,
+    is_storable,
     parse_moment,
     storable,
 )
 
 Row = dict[str, Any]
 NAMING = NamingConvention()
+ODD_NUMBER = f"other_{settings.CONTACT_NUMBER}"  # a user's contact id that is no whole number
 
 
 @dataclass
@@ -67,18 +68,15 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         self.counts = counts
         self.started_at = started_at
         self.primary_key = settings.ENDPOINTS[name].primary_key
-        self.declared = frozenset(settings.list_columns(name))
         self.name = name
         self._read_at = started_at
-        self._columns: dict[str, str] = {}
+        # the declared fields have their columns before any other comes
+        self._columns = {field: field for field in settings.list_columns(name) if field[0] != "_"}
+        self._columns[ODD_NUMBER] = ODD_NUMBER
 
     def __call__(self, item: list[Any], meta: Any = None) -> Iterator[Any]:
         """Yield the page's good rows, then those set aside, for their own table."""
         self._read_at = datetime.now(UTC)
-        try:
-            dlt_json.dumpb(item)
-        except (TypeError, ValueError):
-            item = storable(item)
         good: list[Row] = []
         bad: list[Row] = []
         for row in item:
@@ -107,12 +105,8 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             raise ValueError("is not an object")
         ready: Row = {}
         for field, value in row.items():
-            if field == "attributes":
-                continue
-            column = self._column(field)
-            while column in ready:
-                column = f"other_{column}"
-            ready[column] = as_text(value)
+            if field != "attributes":
+                ready[self._column(field)] = as_text(value)
         ready["attributes"] = as_json(row.get("attributes"))
         number = row.get(settings.CONTACT_NUMBER)
         ready[settings.CONTACT_NUMBER] = as_whole_number(number)
@@ -126,7 +120,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             elif ready[field] is None:
                 raise ValueError(f"{field} is not a whole number")
         if ready[settings.CONTACT_NUMBER] is None and number and str(number).strip():
-            ready[f"other_{settings.CONTACT_NUMBER}"] = as_text(number)
+            ready[ODD_NUMBER] = as_text(number)
         moment = parse_moment(row.get("last_update"))
         if moment and moment > self.started_at + settings.FUTURE_TOLERANCE:
             moment = None
@@ -135,14 +129,18 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         # of copies with one last_update, or without, the later read is newer
         changed_at = (moment or self._read_at).isoformat(timespec="microseconds")
         ready[settings.VERSION] = f"{changed_at} {self.counts.rows_read:012d}"
-        return ready
+        return ready if is_storable(ready) else storable(ready)
 
     def _column(self, field: str) -> str:
-        """Return a field's column; an unknown field never takes the place of another's."""
+        """Return a field's column. Every field of a read has its own; declared ones come first."""
         if field not in self._columns:
-            column = NAMING.normalize_identifier(field) if field.strip() else "blank"
-            if column[0] == "_" or (column in self.declared and field != column):
-                column = f"other_{column.lstrip('_')}"
+            # a name keeps letters beyond ASCII only by their numbers; without, many are the same
+            ascii_field = field.encode("ascii", "backslashreplace").decode()
+            column = NAMING.normalize_identifier(ascii_field) if field.strip() else "blank"
+            if column[0] == "_":
+                column = NAMING.normalize_identifier(f"other{column}")
+            while column in self._columns.values():
+                column = f"other_{column}"
             self._columns[field] = column
         return self._columns[field]
 
@@ -153,5 +151,5 @@ def _rejected(resource: str, row: Any, reason: str) -> Row:
         "resource": resource,
         "row_hash": hashlib.sha256(text.encode()).hexdigest(),
         "reason": reason,
-        "row_json": row if isinstance(row, dict | list) else [row],
+        "row_json": storable(row if isinstance(row, dict | list) else [row]),
     }

@@ -1,14 +1,19 @@
 """Single values of API rows, made fit for the columns of the raw tables."""
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
 
+from dlt.common.json import custom_pua_decode, may_have_pua
+from dlt.common.json import json as dlt_json
+
 MAX_BIGINT = 2**63 - 1
 MAX_DEPTH = 100  # levels of JSON; dlt writes about 250
-WHOLE_NUMBER = re.compile(r"-?[0-9]+([.]0+)?")
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}([.]0+)?")  # Python refuses to read 4,300 digits
 NUMBER = re.compile(r"[0-9]+([.][0-9]+)?")
+STRICT_JSON = json.JSONEncoder(allow_nan=False)  # dlt writes null for NaN and infinity
 SECONDS = (315532800, 7258118399)  # UNIX seconds of 1980-01-01 and 2199-12-31
 MOMENT = re.compile(
     r"(19[89][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}"
@@ -65,27 +70,57 @@ def as_key(value: Any) -> str:
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError("is missing or blank")
-    if isinstance(value, bool | dict | list):
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if isinstance(value, bool | dict | list) or not finite:
         raise ValueError("is neither a text nor a number")
     number = as_whole_number(value) if isinstance(value, float) else None
     return str(value if number is None else number).strip()
 
 
-def storable(value: Any, depth: int = 0) -> Any:
-    """Return a JSON value as a warehouse can store it.
+def is_storable(row: dict[str, Any]) -> bool:
+    """Tell whether dlt stores a row as it is, so that `storable` has nothing to mend.
 
-    Halves of a character are replaced, whole numbers of more than 64 bits and what is nested too
-    deep become text.
+    Args:
+        row: of a raw table; all but its attributes and numbers of ours is text.
+    """
+    try:
+        STRICT_JSON.encode(row["attributes"])
+        return not may_have_pua(dlt_json.dumpb([row]))
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """Return a JSON value as a warehouse can store it, without losing what it says.
+
+    Halves of a character become their escapes; NaN, infinity, whole numbers of more than 64 bits
+    and what is nested too deep become text. A text that dlt would take for a number, a date or
+    bytes, as it marks them in its files by a private-use character, gets a leading blank.
     """
     match value:
         case dict() | list() if depth == MAX_DEPTH:
             return json.dumps(value)
         case dict():
-            return {storable(key): storable(item, depth + 1) for key, item in value.items()}
+            # no comprehension: in Python 3.11 it takes another level of the stack, which JSON that
+            # Python could just read does not leave
+            mended = {}
+            for key, item in value.items():
+                mended[_storable_text(key)] = storable(item, depth + 1)
+            return mended
         case list():
-            return [storable(item, depth + 1) for item in value]
+            items = []
+            for item in value:
+                items.append(storable(item, depth + 1))
+            return items
         case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            text = _storable_text(value)
+            return text if custom_pua_decode(text) is text else f" {text}"
+        case float() if not math.isfinite(value):
+            return json.dumps(value)
         case int() if abs(value) > MAX_BIGINT:
             return str(value)
     return value
+
+
+def _storable_text(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
