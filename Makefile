@@ -9,7 +9,7 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --un
 	--generate-hashes --no-header
 LINT_TARGET := target/lint
 
-.PHONY: help elt check sandbox install test lint format types pytest lock clean
+.PHONY: help elt check sandbox install test lint format types pytest soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ types: $(VENV)/dev ## check types
 
 pytest: $(VENV)/dev ## run the unit, integration and dbt tests
 	@$(BIN)/pytest
+
+soak: $(VENV)/dev ## try random histories of faults and kills, for SOAK_MINUTES (60)
+	@$(BIN)/pytest -m soak tests/convergence
 
 format: $(VENV)/dev ## format Python and SQL
 	@$(BIN)/ruff format .

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import dlt
 import duckdb
 import pytest
 
-from extract import dbt_build, warehouse
+from extract import dbt_build, settings, warehouse
 from extract.dbt_build import BuildResult
 from extract.folder import Folder
 from extract.sandbox.server import ApiServer
@@ -157,18 +157,66 @@ def test_a_second_run_at_once_is_refused_and_told_of_the_first(
     assert elt("run").exit_code == 0
 
 
+def holding(data_dir: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Let another program have the warehouse open."""
+    warehouse_path = str(data_dir / "warehouse.duckdb")
+    return another_process(
+        f"import duckdb\nwith duckdb.connect({warehouse_path!r}, read_only=True):"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
 def test_a_warehouse_that_another_program_has_open_is_told_plainly(
-    api: ApiServer, elt: Elt, data_dir: Path
+    api: ApiServer, elt: Elt, data_dir: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     elt("run")
-    warehouse_path = str(data_dir / "warehouse.duckdb")
-    with another_process(
-        f"import duckdb\nwith duckdb.connect({warehouse_path!r}, read_only=True):"
-    ) as tool:
-        outcome = elt("run")
+    monkeypatch.setattr(settings, "LOCK_WAIT", 0)
+    before = len(api.requests)
+    with holding(data_dir) as tool:
+        outcome = elt(command)
     assert outcome.exit_code == 1
-    assert "open in another program" in outcome.stderr
-    assert str(tool.pid) in outcome.stderr
+    said = outcome.stdout + outcome.stderr
+    assert "open in another program" in said
+    assert str(tool.pid) in said
+    if command == "run":
+        assert len(api.requests) == before
+
+
+@pytest.mark.parametrize("stage", ["start", "load", "transform"])
+def test_a_run_waits_for_a_program_to_close_the_warehouse(
+    lists: Lists,
+    api: ApiServer,
+    elt: Elt,
+    query: Query,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    """Whenever the program opened it."""
+    lists["leads"] = leads(3)
+    elt("run")
+    lists["leads"] = leads(4)
+    tools: list[subprocess.Popen[str]] = []
+    waited: list[float] = []
+    stages = ["start", "load", "transform"]
+    wait = Folder.wait_for_warehouse
+
+    def close_tool(seconds: float) -> None:
+        waited.append(seconds)
+        tools[0].kill()
+        tools[0].wait()
+
+    def open_tool_and_wait(folder: Folder) -> None:
+        if stages.pop(0) == stage:
+            tools.append(opened.enter_context(holding(data_dir)))
+        wait(folder)
+
+    monkeypatch.setattr(Folder, "wait_for_warehouse", open_tool_and_wait)
+    monkeypatch.setattr("extract.folder.time.sleep", close_tool)
+    with ExitStack() as opened:
+        assert elt("run").exit_code == 0
+    assert waited
+    assert ids(query) == [1, 2, 3, 4]
 
 
 def test_the_data_folder_is_its_owners_alone(api: ApiServer, elt: Elt, data_dir: Path) -> None:
