@@ -45,8 +45,9 @@ def raw_server(answer: bytes | Callable[[socket.socket], None]) -> Iterator[RawS
     with server.listener:
         threading.Thread(target=server.serve, daemon=True).start()
         yield server
-        # wakes the thread that waits for the next connection
-        server.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # not needed everywhere
+            # wakes the thread that waits for the next connection
+            server.listener.shutdown(socket.SHUT_RDWR)
 
 
 def reset(connection: socket.socket) -> None:
