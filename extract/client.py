@@ -1,5 +1,6 @@
 """The HTTP client: where the API is, what is retried, how the pages of a list are counted."""
 
+import logging
 import os
 import re
 from ipaddress import ip_address
@@ -67,6 +68,8 @@ def http_session(base_url: str) -> Session:
         request_backoff_factor=settings.BACKOFF_FACTOR,
         request_max_retry_delay=settings.MAX_RETRY_AFTER,
     )
+    # it warns of headers that it cannot read, and quotes them: one may echo the key
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     session: Session = client.session
     for scheme in ("http://", "https://"):
         session.mount(scheme, BoundedAdapter())
