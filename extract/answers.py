@@ -8,6 +8,7 @@ ends the run with the reason. Only a present, empty list ends a list.
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -81,10 +82,8 @@ def _parse(response: Response) -> Any:
 
 def _text(response: Response) -> str:
     """Return a body as text: JSON is UTF-8, whatever else is declared, unless it cannot be."""
-    try:
+    with suppress(UnicodeDecodeError):
         return response.content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
     try:
         return response.content.decode(response.encoding or "utf-8", errors="replace")
     except (LookupError, ValueError):  # an encoding that does not exist, or is none of a text

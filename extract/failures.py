@@ -1,7 +1,6 @@
 """Turns what libraries raise into errors that a person can act on."""
 
 import errno
-from collections.abc import Iterator
 
 import duckdb
 from dlt.common.configuration.exceptions import (
@@ -16,7 +15,7 @@ from extract import settings
 from extract.answers import CutShortError, PassingError
 from extract.errors import EltError, SettingsError
 from extract.folder import data_dir
-from extract.transport import tls_problem
+from extract.transport import causes, tls_problem
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
@@ -29,21 +28,15 @@ DAMAGED_TEXTS = (
 
 def plain_error(failure: BaseException) -> EltError:
     """Return the error behind a failure, out of the wrappings of dlt and others."""
-    causes = list(_causes(failure))
-    for error in causes:
-        if plain := _plain(error, causes):
+    chain = list(causes(failure))
+    for error in chain:
+        if plain := _plain(error, chain):
             return plain
-    root = causes[-1]
+    root = chain[-1]
     return EltError(f"{type(root).__name__}: {_first_line(root)} (--debug shows more)")
 
 
-def _causes(failure: BaseException | None) -> Iterator[BaseException]:
-    while failure:
-        yield failure
-        failure = failure.__cause__ or failure.__context__
-
-
-def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None:
+def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
     if no_space := _no_space(error):
         return EltError(
             f"No space to write: {no_space}. Free space on the disk of [elt] data_dir "
@@ -63,7 +56,7 @@ def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None
         case PassingError() | CutShortError():
             return EltError(f"{error} {attempts}")
         case ConnectionError() | Timeout():
-            lists = [e.pipe_name for e in causes if isinstance(e, ResourceExtractionError)]
+            lists = [e.pipe_name for e in chain if isinstance(e, ResourceExtractionError)]
             path = settings.ENDPOINTS[lists[0]].path if lists else "the API"
             return EltError(f"No whole answer from {path}: {_first_line(error)}. {attempts}")
         case ConfigFieldMissingException():

@@ -6,7 +6,7 @@ each byte comes in time.
 
 import ssl
 import time
-import traceback
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,9 +14,10 @@ import requests
 import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import SSLError
 
 from extract import settings
-from extract.errors import ApiError
+from extract.errors import ApiError, EltError
 from extract.masking import key_of, without_key
 
 # a connection that breaks off during the TLS handshake, as it may at any other time
@@ -37,12 +38,21 @@ class BoundedAdapter(HTTPAdapter):
             response = super().send(request, *arguments, **options)
             read_body(response)
             return response
+        except (SSLError, EltError):
+            raise
         except Exception as error:
-            chain, key = "".join(traceback.format_exception(error)), key_of(request)
-            if without_key(chain, key) == chain:
+            said = "\n".join(map(str, causes(error)))
+            if without_key(said, key_of(request)) == said:
                 raise
-            masked = without_key(str(error), key)
+            masked = without_key(str(error), key_of(request))
         raise requests.ConnectionError(masked)
+
+
+def causes(failure: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, the one behind it, and so on."""
+    while failure:
+        yield failure
+        failure = failure.__cause__ or failure.__context__
 
 
 def read_body(response: Response) -> None:
@@ -84,7 +94,7 @@ def _too_large(response: Response) -> ApiError:
 
 def tls_problem(error: BaseException | None) -> str | None:
     """Return why no TLS connection was made, None where that is not so or may pass."""
-    if not isinstance(error, requests.exceptions.SSLError):
+    if not isinstance(error, SSLError):
         return None
     # requests wraps what urllib3 wraps
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error

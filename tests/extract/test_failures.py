@@ -18,11 +18,13 @@ from tests.conftest import Elt, Query
 ROWS = 2000
 # a run of its own process in which no file can grow beyond a size, as on a disk that is full
 LIMITED = """
-import resource, sys
-from extract import dbt_build
+import os, resource, sys
+from pathlib import Path
+from extract import dbt_build, folder
 from extract.__main__ import main
 if sys.argv[2] == "without models":
     dbt_build.build = lambda *_: dbt_build.BuildResult()
+folder.LAST_RUN = Path(os.environ["ELT__DATA_DIR"]).with_name("last_run")
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 sys.exit(main(["run"]))
 """

@@ -99,9 +99,9 @@ def search(
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
     caplog.set_level(logging.DEBUG)
     loggers = [logging.getLogger(name) for name in ("dlt", "urllib3")]
-    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(caplog.handler)
+        caplog.set_level(logging.DEBUG, logger.name)  # dlt reads its level once in a process
 
     def searched(outcome: Outcome) -> None:
         assert_no_key("the output", f"{outcome.stdout}\n{outcome.stderr}".encode())
@@ -114,9 +114,8 @@ def search(
             assert_no_key(str(file), str(file).encode(), *readable(file))
 
     yield searched
-    for logger, level in zip(loggers, levels, strict=True):
+    for logger in loggers:
         logger.removeHandler(caplog.handler)
-        logger.setLevel(level)
 
 
 @pytest.fixture
@@ -211,6 +210,18 @@ def test_an_answer_that_is_hardly_http_does_not_betray_the_key(
         outcome = elt("run", "--debug", "--json")
     assert outcome.exit_code == 1
     search(outcome)
+
+
+@pytest.mark.parametrize("key", ["key", "127", "self"])
+def test_a_key_that_is_a_common_word_hides_no_reason(
+    api: ApiServer, elt: Elt, waits: list[float], monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("SOURCES__ANALYTICS_API__API_KEY", key)
+    monkeypatch.setenv(URL, speak_tls(api))
+    outcome = elt("run")
+    assert outcome.exit_code == 2
+    assert "The certificate of 127.0.0.1" in outcome.stderr
+    assert waits == []
 
 
 @pytest.mark.usefixtures("without_models")
