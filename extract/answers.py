@@ -5,19 +5,19 @@ is checked before dlt sees it, inside the retried request: what may pass is retr
 ends the run with the reason. Only a present, empty list ends a list.
 """
 
-import html
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from requests import HTTPError, Response
 
 from extract import settings
 from extract.errors import ApiError, KeyRefusedError
+from extract.masking import key_of, page_without_key, without_key
 
 if TYPE_CHECKING:
     from extract.client import ListPaginator
@@ -75,17 +75,19 @@ def page_check(
 
 def _parse(response: Response) -> Any:
     try:
-        return json.loads(_text(response))
+        return json.loads(page_without_key(_text(response), key_of(response.request)))
     except (ValueError, RecursionError):
         return NOT_JSON
 
 
 def _text(response: Response) -> str:
     """Return a body as text: JSON is UTF-8, whatever else is declared, unless it cannot be."""
-    try:
+    with suppress(UnicodeDecodeError):
         return response.content.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    try:
         return response.content.decode(response.encoding or "utf-8", errors="replace")
+    except (LookupError, ValueError):  # an encoding that does not exist, or is none of a text
+        return response.content.decode(errors="replace")
 
 
 def is_cut_short(response: Response) -> bool:
@@ -128,7 +130,7 @@ def _refuse_status(response: Response, hint: str) -> None:
     problem = _describe(response, f"is HTTP {status}")
     if response.is_redirect:
         # not followed: another place shall not see the key, and a wrong setting shall be seen
-        place = _without_key(response, response.headers["location"].partition("?")[0])
+        place = _printable(response, response.headers["location"].partition("?")[0])
         raise ApiError(
             f"The API redirects {response.url} to {place}: set [sources.{settings.SECTION}] "
             "base_url to where it really is."
@@ -179,16 +181,13 @@ def _past_the_end_hint(paginator: "ListPaginator") -> str:
 
 def _describe(response: Response, problem: str) -> str:
     """Return one sentence on an answer, with the start of its body and never the key."""
-    body = " ".join(response.text[: 10 * SHOWN_BODY].split())
-    body = "".join(character for character in body if character.isprintable())
-    body = _without_key(response, body)[:SHOWN_BODY]
-    return f"The answer of {response.url} {problem}: {body or '(nothing)'}"
+    body = _printable(response, _text(response))
+    return f"The answer of {response.url} {problem}: {body[:SHOWN_BODY] or '(nothing)'}"
 
 
-def _without_key(response: Response, text: str) -> str:
-    """Return what an API said without the key that it may echo, in every spelling of it."""
-    key = str(response.request.headers.get("Authorization", "")).removeprefix("Bearer ")
-    if key:
-        for spelling in {key, key.replace("/", "\\/"), quote(key, safe=""), html.escape(key)}:
-            text = text.replace(spelling, "***")
-    return text
+def _printable(response: Response, text: str) -> str:
+    """Return the start of what an API said, on one line, without the key that it may echo."""
+    # masked before it is cut, which may leave a part of the key
+    text = without_key(text, key_of(response.request))
+    line = " ".join(text[: 10 * SHOWN_BODY].split())
+    return "".join(character for character in line if character.isprintable())

@@ -1,18 +1,20 @@
 """The HTTP client: where the API is, what is retried, how the pages of a list are counted."""
 
+import logging
+import os
 import re
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, Client
+from dlt.sources.helpers.requests.retry import Client
 from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
 from requests import PreparedRequest, Request, Response, Session
-from requests.exceptions import ContentDecodingError
 
 from extract import settings
 from extract.answers import CutShortError
 from extract.errors import ApiError, SettingsError
+from extract.transport import BoundedAdapter, may_pass
 
 HOST = re.compile(r"([A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -56,17 +58,25 @@ def is_loopback(host: str) -> bool:
 
 def http_session(base_url: str) -> Session:
     """Return a session that retries what may pass, with a time-out on every request."""
-    session: Session = Client(
+    client = Client(
         request_timeout=settings.TIMEOUTS,
         raise_for_status=False,
         status_codes=settings.RETRY_STATUSES,
-        exceptions=(*DEFAULT_RETRY_EXCEPTIONS, ContentDecodingError, CutShortError),
+        exceptions=(CutShortError,),
+        retry_condition=may_pass,
         request_max_attempts=settings.RETRIES + 1,
         request_backoff_factor=settings.BACKOFF_FACTOR,
         request_max_retry_delay=settings.MAX_RETRY_AFTER,
-    ).session
-    # a proxy of the environment must not stand between this machine and itself
-    session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
+    )
+    # it warns of headers that it cannot read, and quotes them: one may echo the key
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
+    session: Session = client.session
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, BoundedAdapter())
+    if is_loopback(urlsplit(base_url).hostname or ""):
+        # a proxy of the environment must not stand between this machine and itself
+        session.trust_env = False
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
     return session
 
 

@@ -1,6 +1,6 @@
 """Turns what libraries raise into errors that a person can act on."""
 
-from collections.abc import Iterator
+import errno
 
 import duckdb
 from dlt.common.configuration.exceptions import (
@@ -8,39 +8,55 @@ from dlt.common.configuration.exceptions import (
     ConfigurationException,
 )
 from dlt.extract.exceptions import ResourceExtractionError
+from dlt.load.exceptions import LoadClientJobException
 from requests import ConnectionError, Timeout
-from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 
 from extract import settings
 from extract.answers import CutShortError, PassingError
 from extract.errors import EltError, SettingsError
+from extract.folder import data_dir
+from extract.transport import causes, tls_problem
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
+DAMAGED_TEXTS = (
+    "not a valid DuckDB database file",
+    "Could not read enough bytes from file",
+    "Corrupt database file",
+)
 
 
 def plain_error(failure: BaseException) -> EltError:
     """Return the error behind a failure, out of the wrappings of dlt and others."""
-    causes = list(_causes(failure))
-    for error in causes:
-        if plain := _plain(error, causes):
+    chain = list(causes(failure))
+    for error in chain:
+        if plain := _plain(error, chain):
             return plain
-    root = causes[-1]
+    root = chain[-1]
     return EltError(f"{type(root).__name__}: {_first_line(root)} (--debug shows more)")
 
 
-def _causes(failure: BaseException | None) -> Iterator[BaseException]:
-    while failure:
-        yield failure
-        failure = failure.__cause__ or failure.__context__
-
-
-def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None:
+def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
+    if no_space := _no_space(error):
+        return EltError(
+            f"No space to write: {no_space}. Free space on the disk of [elt] data_dir "
+            f"({data_dir()}), or raise its quota or the limit on the size of files, and run "
+            "again: the next run reads what this one did not load."
+        )
+    if problem := tls_problem(error):
+        return SettingsError(
+            f"{problem}. The key was not sent. Mend the API's certificate or [sources."
+            f"{settings.SECTION}] base_url; if your organisation signs certificates itself, set "
+            "REQUESTS_CA_BUNDLE in the environment to the file with its root certificate."
+        )
     attempts = f"Tried {settings.RETRIES + 1} times. Nothing was loaded; run again later."
     match error:
         case EltError():
             return error
         case PassingError() | CutShortError():
             return EltError(f"{error} {attempts}")
-        case ConnectionError() | Timeout() | ChunkedEncodingError() | ContentDecodingError():
-            lists = [e.pipe_name for e in causes if isinstance(e, ResourceExtractionError)]
+        case ConnectionError() | Timeout():
+            lists = [e.pipe_name for e in chain if isinstance(e, ResourceExtractionError)]
             path = settings.ENDPOINTS[lists[0]].path if lists else "the API"
             return EltError(f"No whole answer from {path}: {_first_line(error)}. {attempts}")
         case ConfigFieldMissingException():
@@ -49,6 +65,26 @@ def _plain(error: BaseException, causes: list[BaseException]) -> EltError | None
             return SettingsError(" ".join(str(error).split()))
         case duckdb.IOException() if "Could not set lock" in str(error):
             return EltError(f"The warehouse is open in another program: {_first_line(error)}")
+        case duckdb.Error() if any(text in str(error) for text in DAMAGED_TEXTS):
+            return EltError(
+                f"The warehouse is damaged: {_first_line(error)}. Restore warehouse.duckdb below "
+                f"{data_dir()} from a backup, or move it and warehouse.duckdb.wal away and run "
+                "again, which reads everything anew but loses the history."
+            )
+        case OSError() if "TLS CA certificate bundle" in str(error):
+            return SettingsError(f"REQUESTS_CA_BUNDLE: {_first_line(error)}")
+    return None
+
+
+def _no_space(error: BaseException) -> str | None:
+    """Return what could not be written for want of space, None where that is not the problem."""
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        return str(error)
+    # only where the text is a library's: an API may say so of itself
+    if isinstance(error, duckdb.Error | LoadClientJobException) or type(error) is EltError:
+        for line in str(error).splitlines():
+            if any(text in line for text in NO_SPACE_TEXTS):
+                return line.rpartition("Error: ")[2].strip()
     return None
 
 

@@ -1,7 +1,7 @@
 """Each way an API fails: the run fails, or retries, and never takes it for the list's end."""
 
+import socket
 import threading
-from pathlib import Path
 
 import pytest
 from requests import Response
@@ -18,7 +18,6 @@ from tests.builders import (
     REFUSALS,
     Lists,
     at,
-    lead,
     leads,
     moment,
     users,
@@ -232,16 +231,6 @@ def test_other_bodies_are_not_cut_short(body: bytes) -> None:
     assert not is_cut_short(response)
 
 
-def test_no_failure_writes_the_key_anywhere(api: ApiServer, elt: Elt, data_dir: Path) -> None:
-    replies = [*REFUSALS.values(), *NO_LIST.values(), *PASSING.values(), *FINAL.values(), None]
-    for reply in replies:
-        api.fault = at(reply) if reply else None
-        outcome = elt("run", "--debug")
-        assert API_KEY not in outcome.stdout + outcome.stderr
-        for file in data_dir.rglob("*"):
-            assert not file.is_file() or API_KEY.encode() not in file.read_bytes(), file
-
-
 def test_three_identical_pages_fail_and_name_the_settings(api: ApiServer, elt: Elt) -> None:
     same = Reply.of_json({"data": {"leads": leads(50)}})
     api.fault = lambda request: same if request.name == "leads" else None
@@ -309,15 +298,34 @@ def test_a_full_last_page_before_an_error_asks_for_another_page_size(
     assert "page_size" in outcome.stderr
 
 
-def test_a_redirect_is_not_followed(api: ApiServer, elt: Elt) -> None:
-    with ApiServer(lambda: {"leads": [lead(1)], "users": []}, API_KEY) as other:
-        api.fault = at(Reply(301, headers={"Location": f"{other.url}leads/list"}))
+@pytest.mark.parametrize("page", [0, 2])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_server_brings_it_nothing(
+    api: ApiServer, elt: Elt, waits: list[float], status: int, page: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = f"http://127.0.0.1:{other.getsockname()[1]}/v1/leads/list"
+        api.fault = at(Reply(status, headers={"Location": f"{place}?page={page}"}), page=page)
         outcome = elt("run")
-        assert outcome.exit_code == 1
-        assert "redirects" in outcome.stderr
-        assert "base_url" in outcome.stderr
-        assert other.requests == []
-    assert requests_of(api) == 1
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has ever connected
+            other.accept()
+    assert outcome.exit_code == 1
+    assert f"redirects {api.url}leads/list?" in outcome.stderr
+    assert f"to {place}: set [sources.analytics_api] base_url" in outcome.stderr
+    assert requests_of(api, page) == 1
+    assert waits == []
+
+
+@pytest.mark.parametrize("location", ["/v1/users/list", "list", "?page=99", "//localhost/v1/", ""])
+def test_a_relative_redirect_is_not_followed_either(
+    api: ApiServer, elt: Elt, location: str
+) -> None:
+    api.fault = at(Reply(307, headers={"Location": location}))
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "redirects" in outcome.stderr
+    assert [(request.name, request.page) for request in api.requests] == [("leads", 0)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""From the request to a whole body: which TLS errors may pass, and how long and large an answer is.
+
+`requests` would read a body of any size into memory, and wait for one that trickles in as long as
+each byte comes in time.
+"""
+
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import SSLError
+
+from extract import settings
+from extract.errors import ApiError, EltError
+from extract.masking import key_of, without_key
+
+# a connection that breaks off during the TLS handshake, as it may at any other time
+BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+CHUNK = 2**16  # bytes
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Reads every answer whole, within bounds, before anything else sees it."""
+
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+        """Send a request and read the answer's body.
+
+        dlt's hooks, which run next, read whatever is left of it without any bound. An error that
+        quotes an answer is replaced, not chained: dlt writes its chain into a file.
+        """
+        try:
+            response = super().send(request, *arguments, **options)
+            read_body(response)
+            return response
+        except (SSLError, EltError):
+            raise
+        except Exception as error:
+            said = "\n".join(map(str, causes(error)))
+            if without_key(said, key_of(request)) == said:
+                raise
+            masked = without_key(str(error), key_of(request))
+        raise requests.ConnectionError(masked)
+
+
+def causes(failure: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, the one behind it, and so on."""
+    while failure:
+        yield failure
+        failure = failure.__cause__ or failure.__context__
+
+
+def read_body(response: Response) -> None:
+    """Read an answer's body, decompressed, within the limits of `settings`.
+
+    Raises:
+        ApiError: it is too large; more would not help.
+        requests.ConnectionError: it broke off, or is not compressed as it says.
+        requests.Timeout: it took too long as a whole.
+    """
+    body = bytearray()
+    give_up_at = time.monotonic() + settings.MAX_ANSWER_SECONDS
+    try:
+        if (response.raw.length_remaining or 0) > settings.MAX_ANSWER_BYTES:
+            raise _too_large(response)
+        # read1 returns what has come, where read waits for as much as was asked for
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > settings.MAX_ANSWER_BYTES:
+                raise _too_large(response)
+            if time.monotonic() > give_up_at:
+                raise requests.Timeout(
+                    f"the answer of {response.url} took more than {settings.MAX_ANSWER_SECONDS} s"
+                )
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    finally:
+        if not response.raw.closed:
+            response.close()  # with the connection: what is left of the body is not read
+    vars(response)["_content"] = bytes(body)
+
+
+def _too_large(response: Response) -> ApiError:
+    return ApiError(
+        f"The answer of {response.url} is larger than {settings.MAX_ANSWER_BYTES // 2**20} MiB: "
+        f"set a lower [sources.{settings.SECTION}] page_size."
+    )
+
+
+def tls_problem(error: BaseException | None) -> str | None:
+    """Return why no TLS connection was made, None where that is not so or may pass."""
+    if not isinstance(error, SSLError):
+        return None
+    # requests wraps what urllib3 wraps
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    cause = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) else reason
+    if isinstance(cause, BROKEN_OFF):
+        return None
+    host = urlsplit(str(error.request.url)).netloc if error.request else "the API"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"The certificate of {host} was not accepted: {cause.verify_message}"
+    return f"No TLS connection to {host}: {getattr(cause, 'reason', None) or cause}"
+
+
+def may_pass(_: Response | None, error: BaseException | None) -> bool:
+    """Tell whether to try again after what `requests` raised."""
+    passing = isinstance(error, requests.ConnectionError | requests.Timeout)
+    return passing and not tls_problem(error)
