@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "check", parents=[common], help="try settings, key, API, warehouse and versions"
     )
+    forget = commands.add_parser(
+        "forget", parents=[common], help="erase one person from the warehouse"
+    )
+    forget.add_argument(
+        "contact_id", help="as marts show it: 417, or user:a1b2 for a user without a number"
+    )
     sandbox = commands.add_parser(
         "sandbox", parents=[common], help="serve the bundled API until Ctrl-C"
     )

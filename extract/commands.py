@@ -9,6 +9,7 @@ from importlib.metadata import version
 from extract.errors import EXIT_FAILED, EltError
 from extract.failures import plain_error
 from extract.folder import folder_for
+from extract.forget import erase
 from extract.pipeline import configured_base_url, connection, open_pipeline
 from extract.pipeline import run as run_pipeline
 from extract.sandbox import API_KEY, sandbox_server
@@ -51,6 +52,21 @@ def check(options: argparse.Namespace) -> int:
             exit_code = max(exit_code, error.exit_code)
             print(f"failed  {name}: {error}")
     return exit_code
+
+
+def forget(options: argparse.Namespace) -> int:
+    """Erase one person from the warehouse and say what was erased."""
+    folder = folder_for(configured_base_url())
+    folder.create()
+    with folder.locked():
+        erased = erase(folder, options.contact_id)
+    print(f"{'erased from':<40}{'rows':>9}")
+    for table, count in erased.rows.items():
+        print(f"{table:<40}{count:>9}")
+    print(f"ids of this person: {', '.join(erased.contact_ids)}")
+    print("Delete the contact at the API, too: a later run reads again what the API still lists.")
+    print("Other copies are out of reach: backups, exports, logs of schedulers and of dbt by hand.")
+    return 0
 
 
 def sandbox(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from tests.conftest import Elt
 ELT = Path(sys.executable).with_name("elt")
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("check",), ("sandbox",)])
+@pytest.mark.parametrize("command", [(), ("run",), ("check",), ("forget",), ("sandbox",)])
 def test_help_is_everywhere(
     elt: Elt, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:

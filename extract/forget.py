@@ -1,0 +1,108 @@
+"""Erases one person from a warehouse: from its tables, and from the bytes of its file.
+
+DuckDB leaves deleted rows readable in the free blocks of a file. So nothing is deleted: all rows
+but the person's are copied to a new file, which then takes the place of the old one in one step. A
+process that is killed leaves the old warehouse or the new one, whole, and can be repeated. The copy
+is made in dlt's working folder, which every run empties, and never holds a row of the person.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from extract.errors import EltError
+from extract.folder import Folder
+from extract.person import AUDIT, Person, Rows, Table, tables_of
+
+
+class Erased(NamedTuple):
+    """What was erased: how many rows of which tables, and the ids that were one person's."""
+
+    rows: dict[str, int]
+    contact_ids: list[str]
+
+
+def erase(folder: Folder, contact_id: str) -> Erased:
+    """Erase one person from a warehouse, and what runs left behind that may show its values.
+
+    Args:
+        folder: the warehouse's, locked.
+        contact_id: as marts show it, `417` or `user:<user_id>`.
+
+    Returns:
+        What was erased.
+
+    Raises:
+        EltError: there is no warehouse, or no such contact in it; nothing was changed.
+    """
+    if not folder.warehouse.exists():
+        raise EltError(f"There is no warehouse at {folder.warehouse}: nothing to erase.")
+    with duckdb.connect(str(folder.warehouse)) as connection:
+        # a killed run's log must not be replayed into the new file; closing would hide a failure
+        connection.execute("checkpoint")
+        person = Person(contact_id)
+        tables = tables_of(connection)
+        person.learn_from(connection, tables)
+        doomed = {table: person.rows_of(connection, table) for table in tables}
+        counts = {table: _count(connection, table, rows) for table, rows in doomed.items()}
+        if not any(count for table, count in counts.items() if table.schema != AUDIT):
+            raise EltError(
+                f"The warehouse holds nothing of a contact {contact_id!r}; nothing was changed. "
+                "Give its contact_id as marts show it, such as 417 or user:a1b2."
+            )
+        _remove(folder.dlt)  # what a failed run had read
+        folder.dlt.mkdir()
+        copy = folder.dlt / folder.warehouse.name
+        _copy(connection, copy, doomed)
+    # errors show values: in dbt's log and results; and DuckDB leaves a folder when it is killed.
+    # This goes first: once the warehouse does not know the person, it cannot be repeated.
+    _remove(folder.logs, folder.dbt, Path(f"{folder.warehouse}.tmp"))
+    _to_disk(copy)
+    warehouse = folder.warehouse.resolve()  # a link stays one
+    copy.replace(warehouse)
+    _to_disk(warehouse.parent)
+    _remove(folder.dlt)
+    return Erased(
+        {f"{table.schema}.{table.name}": count for table, count in counts.items() if count},
+        sorted(person.contact_ids),
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: Table, rows: Rows) -> int:
+    select = f"select count(*) from {table.quoted} where {rows.condition}"
+    (count,) = connection.execute(select, rows.values).fetchone() or (0,)
+    return int(count)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, copy: Path, doomed: dict[Table, Rows]) -> None:
+    """Write all but some rows to a new file, with the views, comments and constraints.
+
+    In the format of the old one: that of a newer DuckDB may be closed to the BI tools in use.
+    """
+    name, storage = connection.execute(
+        "select database_name, tags['storage_version'] from duckdb_databases() "
+        "where database_name = current_database()"
+    ).fetchone() or ("", "")
+    # the data folder has refused a path with a quote in it
+    connection.execute(f"attach '{copy}' as copied (storage_version '{storage.rstrip('+')}')")
+    connection.execute(f"copy from database {name} to copied (schema)")
+    for table, (condition, values) in doomed.items():
+        connection.execute(
+            f"insert into copied.{table.quoted} from {table.quoted} where not ({condition})", values
+        )
+    connection.execute("detach copied")
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)
