@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import CalledProcessError
+from subprocess import CalledProcessError, Popen
+from typing import Any, cast
 
 import dlt
 from dlt.common.runners import Venv
@@ -35,6 +36,16 @@ class BuildRunner(DBTPackageRunner):
             DBTProcessingError: a model or a blocking test failed.
         """
         return self._run_dbt_command("build", arguments, self._get_package_vars())
+
+
+class LockedVenv(Venv):
+    """This interpreter's environment; what is started in it inherits the lock of the run."""
+
+    lock: int
+
+    def start_command(self, entry_point: str, *arguments: Any, **options: Any) -> Popen[str]:
+        """Start a process."""
+        return super().start_command(entry_point, *arguments, pass_fds=(self.lock,), **options)
 
 
 @dataclass
@@ -86,7 +97,8 @@ def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildRe
         EltError: dbt did not get as far as building.
     """
     # the interpreter that runs this, not the first one on the PATH: cron has another
-    venv = Venv.restore(sys.prefix, current=True)
+    venv = cast(LockedVenv, LockedVenv.restore(sys.prefix, current=True))
+    venv.lock = folder.lock
     package = dlt.dbt.package(pipeline, str(PROJECT), venv=venv)
     # dlt's own profile would download DuckDB extensions
     package.config.package_profiles_dir = str(PROJECT)
@@ -120,4 +132,7 @@ def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildRe
     result = BuildResult.read(run_results) if run_results.exists() else None
     if result and (ended_well or result.failures):
         return result
-    raise EltError(f"dbt could not build: {said.getvalue().strip()} See {folder.logs}/dbt.log.")
+    error = said.getvalue().strip()
+    if "Traceback" in error:
+        error = error.splitlines()[-1]
+    raise EltError(f"dbt could not build: {error} See {folder.logs}/dbt.log.")

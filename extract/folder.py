@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import dlt
 import duckdb
@@ -16,6 +17,7 @@ from extract import settings
 from extract.errors import BusyError, SettingsError
 
 logger = logging.getLogger(__name__)
+SMALLEST_WAREHOUSE = 3 * 4096  # bytes, DuckDB's headers; a full disk left less, and no row
 LAST_RUN = settings.ROOT / "transform" / "target" / "last_run"
 
 
@@ -58,24 +60,31 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the warehouse for one run; the system takes the lock back from a killed process.
+        """Hold the warehouse for one run.
+
+        The lock is an open file's: the system takes it back from a killed process. Its dbt, which
+        lives on for seconds and works on the warehouse, inherits it (`lock`) and is waited for.
 
         Raises:
             BusyError: another run holds it; names its process.
         """
         with open(self.path / "run.lock", "a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            give_up_at = time.monotonic() + settings.LOCK_WAIT
+            while not _take(lock):
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
-                raise BusyError(
-                    f"Another run (process {holder}) is working on {self.warehouse}. "
-                    "Wait for it to end."
-                ) from None
+                if _is_alive(holder) or time.monotonic() > give_up_at:
+                    raise BusyError(
+                        f"Another run (process {holder}) is working on {self.warehouse}. "
+                        "Wait for it to end."
+                    )
+                time.sleep(0.2)
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            self.lock = lock.fileno()
+            if self.warehouse.exists() and self.warehouse.stat().st_size < SMALLEST_WAREHOUSE:
+                self.warehouse.unlink()
             yield
 
     def wait_for_warehouse(self) -> None:
@@ -103,6 +112,25 @@ class Folder:
             link.replace(LAST_RUN)
         except OSError as error:  # a project folder that nobody may write serves cron well
             logger.warning("dbt by hand will not find this warehouse: %s", error)
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(process: str) -> bool:
+    """Tell whether a process is there; one that cannot be told apart counts as there."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):
+        return True
+    return True
 
 
 def data_dir() -> Path:

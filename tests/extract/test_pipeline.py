@@ -157,6 +157,43 @@ def test_a_second_run_at_once_is_refused_and_told_of_the_first(
     assert elt("run").exit_code == 0
 
 
+def test_a_run_waits_for_the_dbt_of_a_killed_run(
+    api: ApiServer, elt: Elt, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elt("run")
+    waited: list[float] = []
+    with another_process(
+        "import sys\nfrom pathlib import Path\n"
+        "from extract.dbt_build import LockedVenv\nfrom extract.folder import Folder\n"
+        f"folder = Folder(Path({str(data_dir)!r}))\n"
+        "with folder.locked():\n"
+        "    venv = LockedVenv.restore(sys.prefix, current=True)\n"
+        "    venv.lock = folder.lock\n"
+        "    venv.start_command('python', '-c', 'import sys; sys.stdin.read()')"
+    ) as killed:
+        killed.kill()
+        killed.wait()
+
+        def end_dbt(seconds: float) -> None:
+            waited.append(seconds)
+            assert killed.stdin
+            killed.stdin.close()
+
+        monkeypatch.setattr("extract.folder.time.sleep", end_dbt)
+        assert elt("run").exit_code == 0
+    assert waited
+
+
+def test_what_a_full_disk_left_of_a_new_warehouse_is_no_obstacle(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, data_dir: Path
+) -> None:
+    lists["leads"] = leads(3)
+    data_dir.mkdir()
+    (data_dir / "warehouse.duckdb").write_bytes(bytes(4096))
+    assert elt("run").exit_code == 0
+    assert ids(query) == [1, 2, 3]
+
+
 def holding(data_dir: Path) -> AbstractContextManager[subprocess.Popen[str]]:
     """Let another program have the warehouse open."""
     warehouse_path = str(data_dir / "warehouse.duckdb")
