@@ -12,6 +12,7 @@ from extract.folder import folder_for
 from extract.forget import erase
 from extract.pipeline import configured_base_url, connection, open_pipeline
 from extract.pipeline import run as run_pipeline
+from extract.reading import Limits
 from extract.sandbox import API_KEY, sandbox_server
 from extract.source import analytics_api
 
@@ -41,7 +42,7 @@ def check(options: argparse.Namespace) -> int:
     exit_code = 0
     for name, attempt in (
         ("versions", _versions),
-        ("settings", configured_base_url),
+        ("settings", _settings),
         ("warehouse", _warehouse),
         ("API and key", _api),
     ):
@@ -90,6 +91,11 @@ def _versions() -> str:
     packages = ("contacts-elt", "dlt", "dbt-core", "dbt-duckdb", "duckdb")
     python = ".".join(map(str, sys.version_info[:3]))
     return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in packages)])
+
+
+def _settings() -> str:
+    Limits.configured()
+    return configured_base_url()
 
 
 def _warehouse() -> str:

@@ -27,7 +27,7 @@ class Unlisted(NamedTuple):
 
     held: int  # the whole table
     unlisted: int
-    lost: int  # of the unlisted, those that are not in users under another key either
+    lost: int  # of the unlisted, those that are not in users either, under whatever e-mail
 
 
 def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
@@ -121,8 +121,8 @@ def unlisted(warehouse: Path, name: str, files: Files) -> Unlisted:
             return Unlisted(0, 0, 0)
         key = ", ".join(settings.ENDPOINTS[name].primary_key)
         listed, parameters = _listed(name, files)
-        person = settings.CONTACT_NUMBER if name == "leads" else "user_id"
-        known, known_parameters = _listed("users", files, person)
+        person = settings.ENDPOINTS[name].primary_key[0]
+        known, known_parameters = _listed("users" if name == "leads" else name, files, person)
         if name == "leads":
             known += f" union all select {person} from {settings.RAW}.users"
         row = connection.execute(

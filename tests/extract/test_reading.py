@@ -109,10 +109,11 @@ def test_a_setting_of_full_reads_that_cannot_work_is_named(
     api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"ELT__{name}", value)
-    outcome = elt("run")
-    assert outcome.exit_code == 2
-    assert name.lower() in outcome.stderr
-    assert api.requests == []
+    for command in ("run", "check"):
+        outcome = elt(command)
+        assert outcome.exit_code == 2
+        assert name.lower() in outcome.stdout + outcome.stderr
+    assert len(api.requests) == 1, "the check still tries the API"
 
 
 @pytest.mark.usefixtures("full_reads")
