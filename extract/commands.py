@@ -102,7 +102,6 @@ def _warehouse() -> str:
     folder = folder_for(configured_base_url())
     folder.create()
     with folder.locked():
-        folder.wait_for_warehouse()
         pipeline = open_pipeline(folder, configured_base_url())
         with pipeline.destination_client() as client:
             loaded = client.is_storage_initialized()

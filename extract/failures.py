@@ -71,6 +71,12 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
                 f"{data_dir()} from a backup, or move it and warehouse.duckdb.wal away and run "
                 "again, which reads everything anew but loses the history."
             )
+        case duckdb.CatalogException():
+            return EltError(
+                f"The warehouse lacks what runs left in it: {_first_line(error)} Restore "
+                f"warehouse.duckdb below {data_dir()} from a backup, or move it away and run "
+                "again, which reads everything anew but loses the history."
+            )
         case OSError() if "TLS CA certificate bundle" in str(error):
             return SettingsError(f"REQUESTS_CA_BUNDLE: {_first_line(error)}")
     return None

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import dlt
 import duckdb
@@ -68,40 +67,50 @@ class Folder:
         Raises:
             BusyError: another run holds it; names its process.
         """
-        with open(self.path / "run.lock", "a+") as lock:
+        lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
             give_up_at = time.monotonic() + settings.LOCK_WAIT
             while not _take(lock):
-                lock.seek(0)
-                holder = lock.read().strip() or "unknown"
-                if _is_alive(holder) or time.monotonic() > give_up_at:
+                holder = os.pread(lock, 20, 0).decode().strip() or "unknown"
+                if _is_alive(holder):
                     raise BusyError(
                         f"Another run (process {holder}) is working on {self.warehouse}. "
                         "Wait for it to end."
                     )
+                if time.monotonic() > give_up_at:
+                    raise BusyError(
+                        f"The dbt of a killed run (process {holder}) is still working on "
+                        f"{self.warehouse}. Wait for it to end."
+                    )
                 time.sleep(0.2)
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            self.lock = lock.fileno()
+            os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
+            self.lock = lock
             if self.warehouse.exists() and self.warehouse.stat().st_size < SMALLEST_WAREHOUSE:
                 self.warehouse.unlink()
             yield
+        finally:
+            os.close(lock)
 
-    def wait_for_warehouse(self) -> None:
-        """Wait a while for a program that has the warehouse open, a BI tool say, to close it.
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the warehouse, and keep other programs out of it until the block ends.
+
+        A program that has it open, a BI tool say, is waited for a while.
 
         Raises:
-            duckdb.IOException: it did not; names its process.
+            duckdb.IOException: it did not close it; names its process.
         """
         give_up_at = time.monotonic() + settings.LOCK_WAIT
         while True:
             try:
-                duckdb.connect(str(self.warehouse)).close()
-                return
+                connection = duckdb.connect(str(self.warehouse))
+                break
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error) or time.monotonic() > give_up_at:
                     raise
             time.sleep(0.2)
+        with connection:
+            yield connection
 
     def become_last_run(self) -> None:
         """Point dbt by hand (`cd transform && dbt test`) at this warehouse."""
@@ -114,7 +123,7 @@ class Folder:
             logger.warning("dbt by hand will not find this warehouse: %s", error)
 
 
-def _take(lock: IO[str]) -> bool:
+def _take(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -40,8 +40,7 @@ def erase(folder: Folder, contact_id: str) -> Erased:
     """
     if not folder.warehouse.exists():
         raise EltError(f"There is no warehouse at {folder.warehouse}: nothing to erase.")
-    folder.wait_for_warehouse()
-    with duckdb.connect(str(folder.warehouse)) as connection:
+    with folder.connect() as connection:
         # a killed run's log must not be replayed into the new file; closing would hide a failure
         connection.execute("checkpoint")
         person = Person(contact_id)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import dlt
+from duckdb import DuckDBPyConnection
 
 from extract import dbt_build, settings, state, warehouse
 from extract.client import api_root
@@ -44,38 +45,40 @@ def run(
 
     Raises:
         ShrinkError: what was read is merged, nothing is removed, the models are as they were.
-        EltError: the run failed before the models; nothing was loaded, or all of it.
+        EltError: the run failed before its models were built. What it had loaded by then is no
+            more than the next run reads again.
     """
     base_url = configured_base_url()
     limits = Limits.configured()
-    names = tuple(resources) or tuple(settings.ENDPOINTS)
-    whole = set(names) if full_refresh or allow_shrink else set()
+    names = frozenset(resources or settings.ENDPOINTS)
+    whole = names if full_refresh or allow_shrink else frozenset()
     folder = folder_for(base_url)
     folder.create()
     with folder.locked(), Progress() as progress:
-        folder.wait_for_warehouse()
         report = RunReport(str(folder.warehouse))
         started_at = datetime.now(UTC)
         counts = {name: ListCounts() for name in settings.ENDPOINTS}
         progress.watch(counts)
         with report.timed("extract"), connection(base_url) as api:
-            open_bound = partial(open_pipeline, folder, base_url, rebind)
-            reading = Reading(open_bound, folder.warehouse, api, counts)
+            reading = Reading(folder, partial(open_pipeline, folder, base_url, rebind), api, counts)
             reading.read(names, whole, limits.full_read_days)
-        shrunk = "" if allow_shrink else shrinkage(reading.unlisted, limits.max_shrink)
+        shrunk = "" if allow_shrink else shrinkage(reading, limits.max_shrink)
         progress.stage("loading")
-        with report.timed("load"):
-            folder.wait_for_warehouse()
-            _load(reading, folder, report)
-            if not shrunk:
-                _remove_unlisted(reading, report, started_at)
+        with report.timed("load"), folder.connect() as held:
+            _load(reading, held, report)
+            if shrunk:
+                # cursors may be another project's
+                state.begin_full_reads(reading.pipeline, settings.ENDPOINTS, reading.held)
+            else:
+                _remove_missing(reading, report, started_at)
             _note(reading.pipeline, report, started_at)
         if shrunk:
             raise ShrinkError(shrunk)
         folder.become_last_run()
         progress.stage("building and testing the models")
         with report.timed("transform"):
-            folder.wait_for_warehouse()
+            with folder.connect():
+                pass  # nobody else has it open
             report.build = dbt_build.build(reading.pipeline, folder, full_refresh)
         shutil.rmtree(folder.dlt)
     return report
@@ -103,7 +106,8 @@ def open_pipeline(folder: Folder, base_url: str, rebind: bool = False) -> dlt.Pi
         ),
         dataset_name=settings.RAW,
     )
-    pipeline.sync_destination()
+    with folder.connect():
+        pipeline.sync_destination()
     state.bind(pipeline, base_url, rebind)
     return pipeline
 
@@ -118,30 +122,30 @@ def connection(base_url: str) -> Iterator[dict[str, Any]]:
         yield {"base_url": api.url, "api_key": API_KEY, "first_page": 0, "end_of_list": "empty"}
 
 
-def _load(reading: Reading, folder: Folder, report: RunReport) -> None:
+def _load(reading: Reading, held: DuckDBPyConnection, report: RunReport) -> None:
     """Load what was read, and report it."""
     report.load_id = reading.load_ids[0]
-    report.mode = "full" if reading.unlisted else "incremental"
+    report.mode = "full" if reading.missing else "incremental"
     for name, count in reading.counts.items():
         if count.requests:
-            changes = warehouse.compare(folder.warehouse, name, reading.files[name])
+            changes = warehouse.compare(held, name, reading.files)
             report.tables[name] = TableReport(
                 rows_read=count.rows_read,
                 rows_new=changes.new,
                 rows_changed=changes.changed,
-                rows_rejected=count.rows_rejected,
+                rows_rejected=warehouse.rejected(held, name, reading.files),
                 rows_removed=0,
                 requests=count.requests,
             )
     reading.pipeline.load()
 
 
-def _remove_unlisted(reading: Reading, report: RunReport, started_at: datetime) -> None:
+def _remove_missing(reading: Reading, report: RunReport, started_at: datetime) -> None:
     """Remove what full reads did not list, and finish them."""
-    removed = warehouse.remove_unlisted(reading.pipeline, reading.load_ids, reading.unlisted)
+    removed = warehouse.remove_unlisted(reading.pipeline, reading.load_ids, reading.missing)
     for name, rows in removed.items():
         report.tables[name].rows_removed = rows
-    state.finish_full_reads(reading.pipeline, reading.unlisted, started_at)
+    state.finish_full_reads(reading.pipeline, reading.missing, started_at)
 
 
 def _note(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:

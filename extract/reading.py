@@ -8,43 +8,42 @@ that signed up meanwhile is there.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Set
-from pathlib import Path
+from collections.abc import Callable, Set
 from typing import Any, NamedTuple, Self
 
 import dlt
 
 from extract import settings, state, warehouse
 from extract.errors import SettingsError
+from extract.folder import Folder
 from extract.rows import ListCounts
 from extract.source import analytics_api, empty_table
-from extract.warehouse import Unlisted
+from extract.warehouse import Missing
 
 
 class Reading:
     """What one run reads: normalised load packages, not yet loaded.
 
     Args:
+        folder: the warehouse's.
         open_pipeline: returns the pipeline with its state as the warehouse has it.
-        warehouse: the DuckDB file.
         connection: the source's arguments.
         counts: what was read of each list, by name; counted up.
     """
 
     def __init__(
         self,
+        folder: Folder,
         open_pipeline: Callable[[], dlt.Pipeline],
-        warehouse: Path,
         connection: dict[str, Any],
         counts: dict[str, ListCounts],
     ) -> None:
+        self._folder = folder
         self._open_pipeline = open_pipeline
-        self._warehouse = warehouse
         self._connection = connection
         self.counts = counts
-        self.unlisted: dict[str, Unlisted] = {}  # by list that was read whole
 
-    def read(self, names: Collection[str], whole: Set[str], full_read_days: float) -> None:
+    def read(self, names: Set[str], whole: Set[str], full_read_days: float) -> None:
         """Read lists.
 
         Args:
@@ -55,40 +54,81 @@ class Reading:
         self.pipeline = self._open_pipeline()
         self.load_ids: list[str] = []
         self.files: dict[str, list[str]] = defaultdict(list)  # Parquet files by table
+        with self._folder.connect() as connection:
+            self.held = {name: warehouse.held(connection, name) for name in settings.ENDPOINTS}
         whole = whole | state.full_reads_due(self.pipeline, names, full_read_days)
-        state.begin_full_reads(self.pipeline, whole)
+        state.begin_full_reads(self.pipeline, whole, self.held)
         self._extract(names)
-        if strangers := {name for name in names if name not in whole and self._is_strange(name)}:
-            self.read(names, whole | strangers, full_read_days)
+        if self._are_strange(names - whole):
+            self.read(names, names, full_read_days)
             return
-        if missed := {name for name in whole if self._unlisted(name).unlisted}:
-            state.begin_full_reads(self.pipeline, missed)
-            self._extract(missed)
-            self._extract({*names, "users"} if state.has_cursor(self.pipeline, "users") else names)
-        self.unlisted = {name: self._unlisted(name) for name in whole}
+        self.missing = self._find_missing(whole)
+        if again := {name for name, missing in self.missing.items() if missing.rows}:
+            state.begin_full_reads(self.pipeline, again, self.held)
+            self._extract(again)
+            self._extract({*names, "users"})
+            self.missing |= self._find_missing(again)
 
-    def _extract(self, names: Collection[str]) -> None:
+    def held_before(self, name: str) -> int:
+        """Return the rows of a list's table before its full read was first begun."""
+        return state.held_before(self.pipeline, name).rows
+
+    def _extract(self, names: Set[str]) -> None:
         """Read lists into a load package of their own."""
         source = analytics_api(**self._connection, counts=self.counts)
-        for name in set(settings.ENDPOINTS) - set(names):
+        for name in settings.ENDPOINTS.keys() - names:
             source.resources[name] = empty_table(name)
-        self.pipeline.extract(source)
+        (load_id,) = self.pipeline.extract(source).loads_ids
         self.pipeline.normalize()
-        load_id = self.pipeline.list_normalized_load_packages()[-1]
         self.load_ids.append(load_id)
         for job in self.pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
             self.files[job.job_file_info.table_name].append(job.file_path)
 
-    def _is_strange(self, name: str) -> bool:
+    def _are_strange(self, names: Set[str]) -> bool:
         """Tell whether the warehouse holds rows of a list, but none of those just read.
 
         A list that fell empty looks so, and another project's. Only a full read can tell.
         """
-        last_keys = self.counts[name].last_keys
-        return not warehouse.holds_any(self._warehouse, name, self.files, last_keys)
+        with self._folder.connect() as connection:
+            return any(
+                self.held[name].rows
+                and not warehouse.holds_any(
+                    connection, name, self.files, self.counts[name].last_keys
+                )
+                for name in names
+            )
 
-    def _unlisted(self, name: str) -> Unlisted:
-        return warehouse.unlisted(self._warehouse, name, self.files)
+    def _find_missing(self, names: Set[str]) -> dict[str, Missing]:
+        with self._folder.connect() as connection:
+            return {
+                name: warehouse.missing(
+                    connection, name, self.files, state.held_before(self.pipeline, name)
+                )
+                for name in names
+            }
+
+
+def shrinkage(reading: Reading, max_shrink: float) -> str:
+    """Return what is wrong if full reads would remove too much, with both counts; else nothing.
+
+    Args:
+        reading: what was read.
+        max_shrink: the share of a table's rows that may go in one run, 0 to 1.
+    """
+    shrunk = [
+        f"raw.{name} held {reading.held_before(name)} rows, and {missing.lost} of them are listed "
+        "no more"
+        for name, missing in reading.missing.items()
+        if missing.lost > max_shrink * reading.held_before(name)
+    ]
+    if not shrunk:
+        return ""
+    return (
+        f"{'; '.join(shrunk)}. More than [elt] max_shrink = {max_shrink:g} of a list at once looks "
+        "like a failing API, or like the key of another project: nothing was removed. What is "
+        "listed was merged into raw; the models were not built. If the contacts are really gone, "
+        "run once with --allow-shrink."
+    )
 
 
 class Limits(NamedTuple):
@@ -115,25 +155,3 @@ class Limits(NamedTuple):
                 "[elt] full_read_days must be 0 or more, max_shrink a share from 0 to 1."
             )
         return limits
-
-
-def shrinkage(unlisted: dict[str, Unlisted], max_shrink: float) -> str:
-    """Return what is wrong if full reads would remove too much, with both counts; else nothing.
-
-    Args:
-        unlisted: by list.
-        max_shrink: the share of a table's rows that may go in one run, 0 to 1.
-    """
-    shrunk = [
-        f"raw.{name} holds {rows.held} rows, and {rows.lost} of them are listed no more"
-        for name, rows in unlisted.items()
-        if rows.lost > max_shrink * rows.held
-    ]
-    if not shrunk:
-        return ""
-    return (
-        f"{'; '.join(shrunk)}. More than [elt] max_shrink = {max_shrink:g} of a list at once looks "
-        "like a failing API, or like the key of another project: nothing was removed. What is "
-        "listed was merged into raw; the models were not built. If the contacts are really gone, "
-        "run once with --allow-shrink."
-    )

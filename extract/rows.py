@@ -43,7 +43,6 @@ class ListCounts:
     pages: int = 0
     requests: int = 0
     rows_read: int = 0
-    rows_rejected: int = 0
     last_keys: Sequence[Row] = ()  # of the last page that had rows
     on_page: Callable[[], None] = lambda: None
 
@@ -85,7 +84,6 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
                 good.append(self.prepare(row))
             except ValueError as reason:
                 bad.append(_rejected(self.name, row, str(reason)))
-        self.counts.rows_rejected += len(bad)
         self.counts.pages += 1
         if good:
             self.counts.last_keys = [{key: row[key] for key in self.primary_key} for row in good]

@@ -6,7 +6,7 @@ made here holds from the next load on.
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ import dlt
 
 from extract import settings
 from extract.errors import SettingsError
+from extract.warehouse import Held
 
 
 @contextmanager
@@ -48,40 +49,50 @@ def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
         state["base_url"] = base_url
 
 
-def has_cursor(pipeline: dlt.Pipeline, name: str) -> bool:
-    """Tell whether a list was read before, so that what changed since can be read."""
-    with _source_state(pipeline) as state:
-        return name in state.get("resources", {})
-
-
 def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days: float) -> set[str]:
     """Return the lists that must be read whole.
 
     Those that have no cursor, those of which a full read was begun and not finished, and those of
-    which the last one that was is `full_read_days` old (0: at any age they need not) or unknown.
+    which the last one is `full_read_days` old (0: it may have any age) or not known.
     """
     with _source_state(pipeline) as state:
-        finished = state.get("full_reads", {})
+        finished, unfinished = state.get("full_reads", {}), state.get("unfinished", {})
         oldest = time.time() - full_read_days * 86400 if full_read_days else -math.inf
         return {
             name
             for name in names
             if name not in state.get("resources", {})
-            or finished.get(name, 0) is None
+            or name in unfinished
             or finished.get(name, 0) <= oldest
         }
 
 
-def begin_full_reads(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
-    """Make the next read of some lists a whole one, and remember until it is finished."""
+def begin_full_reads(
+    pipeline: dlt.Pipeline, names: Iterable[str], held: Mapping[str, Held]
+) -> None:
+    """Make the next read of some lists a whole one, and remember until it is finished.
+
+    Args:
+        pipeline: the pipeline.
+        names: the lists.
+        held: what their tables hold, by list. What an unfinished full read found remains: rows
+            merged since may be those of another project.
+    """
     with _source_state(pipeline) as state:
         for name in names:
             state.get("resources", {}).pop(name, None)
-            state.setdefault("full_reads", {})[name] = None
+            state.setdefault("unfinished", {}).setdefault(name, list(held[name]))
+
+
+def held_before(pipeline: dlt.Pipeline, name: str) -> Held:
+    """Return what a table held when the full read of its list was first begun."""
+    with _source_state(pipeline) as state:
+        return Held(*state["unfinished"][name])
 
 
 def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: datetime) -> None:
     """Remember when full reads began whose rows are merged and whose removals are done."""
     with _source_state(pipeline) as state:
         for name in names:
-            state["full_reads"][name] = started_at.timestamp()
+            del state["unfinished"][name]
+            state.setdefault("full_reads", {})[name] = started_at.timestamp()

@@ -4,11 +4,10 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import dlt
-import duckdb
+from duckdb import DuckDBPyConnection
 
 from extract import settings
 
@@ -22,122 +21,151 @@ class Changes(NamedTuple):
     changed: int
 
 
-class Unlisted(NamedTuple):
+class Held(NamedTuple):
+    """What a raw table holds."""
+
+    rows: int
+    newest_load: float  # the highest `_dlt_load_id`, UNIX seconds; 0 without rows
+
+
+class Missing(NamedTuple):
     """What a full read did not list of a raw table, in rows."""
 
-    held: int  # the whole table
-    unlisted: int
-    lost: int  # of the unlisted, those that are not in users either, under whatever e-mail
+    rows: int
+    lost: int  # of those, what was held before the full read and is nobody in users
 
 
-def compare(warehouse: Path, name: str, files: list[str]) -> Changes:
+def compare(connection: DuckDBPyConnection, name: str, files: Files) -> Changes:
     """Count how rows about to be merged differ from the rows that the warehouse holds.
 
     dlt's merge does not tell, and after it the old rows are gone.
 
     Args:
-        warehouse: the DuckDB file.
+        connection: to the warehouse.
         name: `leads` or `users`.
-        files: the Parquet files of the list; none where all rows were older than the cursor.
+        files: what is about to be loaded; none where all rows were older than the cursor.
     """
-    if not files:
+    if not files.get(name):
         return Changes(0, 0)
-    keys = ", ".join(settings.ENDPOINTS[name].primary_key)
-    with duckdb.connect(str(warehouse)) as connection:
-        listed_columns = set(connection.read_parquet(files, union_by_name=True).columns)
-        held_columns = _held_columns(connection, name)
-        # columns that begin with _ are dlt's and ours, and differ in every load
-        fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
+    keys = _key(name)
+    listed_columns = set(connection.read_parquet(files[name], union_by_name=True).columns)
+    held_columns = _held_columns(connection, name)
+    # columns that begin with _ are dlt's and ours, and differ in every load
+    fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
 
-        def content(columns: set[str]) -> str:
-            """One hash over all fields of the API; a hash needs less memory than the rows."""
-            values = (
-                f'cast("{field}" as varchar)' if field in columns else "null" for field in fields
-            )
-            return f"hash({', '.join(values)})"
+    def content(columns: set[str]) -> str:
+        """One hash over all fields of the API; a hash needs less memory than the rows."""
+        values = (f'cast("{field}" as varchar)' if field in columns else "null" for field in fields)
+        return f"hash({', '.join(values)})"
 
-        held = (
-            f"select {keys}, {content(held_columns)} as content from {settings.RAW}.{name}"
-            if held_columns
-            else "select * from listed limit 0"
-        )
-        row = connection.execute(
-            f"""
-            with listed as (
-                select {keys}, arg_max({content(listed_columns)}, {settings.VERSION}) as content
-                from read_parquet(?, union_by_name = true)
-                group by {keys}
-            ),
-            held as ({held})
-            select
-                count(*) filter (held.content is null),
-                count(*) filter (listed.content <> held.content)
-            from listed
-            left join held using ({keys})
-            """,
-            [files],
-        ).fetchone()
+    held = (
+        f"select {keys}, {content(held_columns)} as content from {settings.RAW}.{name}"
+        if held_columns
+        else "select * from listed limit 0"
+    )
+    row = connection.execute(
+        f"""
+        with listed as (
+            select {keys}, arg_max({content(listed_columns)}, {settings.VERSION}) as content
+            from read_parquet(?, union_by_name = true)
+            group by {keys}
+        ),
+        held as ({held})
+        select
+            count(*) filter (held.content is null),
+            count(*) filter (listed.content <> held.content)
+        from listed
+        left join held using ({keys})
+        """,
+        [files[name]],
+    ).fetchone()
     return Changes(*row) if row else Changes(0, 0)
 
 
-def holds_any(warehouse: Path, name: str, files: Files, keys: Sequence[dict[str, Any]]) -> bool:
-    """Tell whether the warehouse holds any of the rows that were read, or no row at all.
+def rejected(connection: DuckDBPyConnection, name: str, files: Files) -> int:
+    """Count the rows of a list that are set aside, each once however often it was read."""
+    if not files.get(settings.REJECTED_TABLE):
+        return 0
+    row = connection.execute(
+        "select count(distinct row_hash) from read_parquet(?) where resource = ?",
+        [files[settings.REJECTED_TABLE], name],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def held(connection: DuckDBPyConnection, name: str) -> Held:
+    """Return what a list's table holds; nothing where it does not exist yet."""
+    if not _held_columns(connection, name):
+        return Held(0, 0)
+    row = connection.execute(
+        f"select count(*), coalesce(max(_dlt_load_id::double), 0) from {settings.RAW}.{name}"
+    ).fetchone()
+    return Held(*row) if row else Held(0, 0)
+
+
+def holds_any(
+    connection: DuckDBPyConnection, name: str, files: Files, keys: Sequence[dict[str, Any]]
+) -> bool:
+    """Tell whether a list's table, which has rows, holds any of those that were read.
 
     Args:
-        warehouse: the DuckDB file.
+        connection: to the warehouse.
         name: `leads` or `users`.
         files: what is about to be loaded.
         keys: of the rows on the last page; those older than the cursor are not in `files`.
     """
-    listed, parameters = _listed(name, files)
-    with duckdb.connect(str(warehouse)) as connection:
-        if not _held_columns(connection, name):
-            return True
-        key = ", ".join(settings.ENDPOINTS[name].primary_key)
-        if keys:
-            listed += f" union all select {key} from (select unnest(?, recursive := true))"
-            parameters = [*parameters, list(keys)]
-        table = f"{settings.RAW}.{name}"
-        row = connection.execute(
-            f"select not exists (from {table}) or exists (from {table} semi join ({listed}) "
-            f"using ({key}))",
-            parameters,
-        ).fetchone()
+    listed, parameters = _listed(name, files, _key(name))
+    if keys:
+        listed += f" union all select {_key(name)} from (select unnest(?, recursive := true))"
+        parameters = [*parameters, list(keys)]
+    row = connection.execute(
+        f"select exists (from {settings.RAW}.{name} semi join ({listed}) using ({_key(name)}))",
+        parameters,
+    ).fetchone()
     return bool(row and row[0])
 
 
-def unlisted(warehouse: Path, name: str, files: Files) -> Unlisted:
-    """Count what the warehouse holds of a list that was read whole, and what was not listed.
+def missing(connection: DuckDBPyConnection, name: str, files: Files, before: Held) -> Missing:
+    """Count what a list's table holds and a full read of the list did not show.
 
-    A lead that signed up, and the earlier e-mail of a user, are unlisted but not lost.
+    A lead that signed up, and the earlier e-mail of a user, are missing but not lost.
 
     Args:
-        warehouse: the DuckDB file.
+        connection: to the warehouse.
         name: `leads` or `users`.
         files: what is about to be loaded.
+        before: what the table held when the full read was first begun.
     """
-    with duckdb.connect(str(warehouse)) as connection:
-        if not _held_columns(connection, name):
-            return Unlisted(0, 0, 0)
-        key = ", ".join(settings.ENDPOINTS[name].primary_key)
-        listed, parameters = _listed(name, files)
-        person = settings.ENDPOINTS[name].primary_key[0]
-        known, known_parameters = _listed("users" if name == "leads" else name, files, person)
-        if name == "leads":
-            known += f" union all select {person} from {settings.RAW}.users"
-        row = connection.execute(
-            f"""
-            with unlisted as (
-                from {settings.RAW}.{name} anti join ({listed}) using ({key})
+    if not before.rows:  # nor, perhaps, is there a table
+        return Missing(0, 0)
+    number = settings.CONTACT_NUMBER
+    users, user_parameters = _listed("users", files, f"user_id, {number}")
+    if name == "leads":
+        users += f" union all select user_id, {number} from {settings.RAW}.users"
+        is_known = f"users.{number} = missing.{number}"
+    elif name == "users":  # another project's users can have the same ids
+        is_known = (
+            f"users.user_id = missing.user_id and coalesce(users.{number} = missing.{number}, true)"
+        )
+    else:
+        is_known = "false"
+    listed, parameters = _listed(name, files, _key(name))
+    row = connection.execute(
+        f"""
+        with missing as (
+            from {settings.RAW}.{name} anti join ({listed}) using ({_key(name)})
+        )
+        select
+            count(*),
+            count(*) filter (
+                _dlt_load_id::double <= ?
+                and not exists (from ({users}) as users where {is_known})
             )
-            select
-                (select count(*) from {settings.RAW}.{name}),
-                (select count(*) from unlisted),
-                (select count(*) from unlisted anti join ({known}) using ({person}))
-            """,
-            [*parameters, *known_parameters],
-        ).fetchone()
-    return Unlisted(*row) if row else Unlisted(0, 0, 0)
+        from missing
+        """,
+        [*parameters, before.newest_load, *user_parameters],
+    ).fetchone()
+    return Missing(*row) if row else Missing(0, 0)
 
 
 def remove_unlisted(
@@ -169,7 +197,11 @@ def remove_unlisted(
     return removed
 
 
-def _held_columns(connection: duckdb.DuckDBPyConnection, name: str) -> set[str]:
+def _key(name: str) -> str:
+    return ", ".join(settings.ENDPOINTS[name].primary_key)
+
+
+def _held_columns(connection: DuckDBPyConnection, name: str) -> set[str]:
     """Return the columns of a raw table; none where it does not exist yet."""
     rows = connection.execute(
         "select column_name from information_schema.columns "
@@ -179,9 +211,8 @@ def _held_columns(connection: duckdb.DuckDBPyConnection, name: str) -> set[str]:
     return {column for (column,) in rows}
 
 
-def _listed(name: str, files: Files, columns: str = "") -> tuple[str, list[Any]]:
-    """Return a query, and its parameters, of what is about to be loaded: by default the keys."""
-    columns = columns or ", ".join(settings.ENDPOINTS[name].primary_key)
+def _listed(name: str, files: Files, columns: str) -> tuple[str, list[Any]]:
+    """Return a query, and its parameters, of some columns of what is about to be loaded."""
     if not files.get(name):
         return f"select {columns} from {settings.RAW}.{name} where false", []
     return f"select {columns} from read_parquet(?, union_by_name = true)", [files[name]]

@@ -219,7 +219,7 @@ def test_a_warehouse_that_another_program_has_open_is_told_plainly(
         assert len(api.requests) == before
 
 
-@pytest.mark.parametrize("stage", ["start", "load", "transform"])
+@pytest.mark.parametrize("time_opened", range(1, 7))
 def test_a_run_waits_for_a_program_to_close_the_warehouse(
     lists: Lists,
     api: ApiServer,
@@ -227,33 +227,68 @@ def test_a_run_waits_for_a_program_to_close_the_warehouse(
     query: Query,
     data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
-    stage: str,
+    time_opened: int,
 ) -> None:
-    """Whenever the program opened it."""
+    """Each of the six times that a run opens it."""
     lists["leads"] = leads(3)
     elt("run")
     lists["leads"] = leads(4)
     tools: list[subprocess.Popen[str]] = []
     waited: list[float] = []
-    stages = ["start", "load", "transform"]
-    wait = Folder.wait_for_warehouse
+    times: list[Folder] = []
+    connect = Folder.connect
 
     def close_tool(seconds: float) -> None:
         waited.append(seconds)
         tools[0].kill()
         tools[0].wait()
 
-    def open_tool_and_wait(folder: Folder) -> None:
-        if stages.pop(0) == stage:
+    def open_tool_and_wait(folder: Folder) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        times.append(folder)
+        if len(times) == time_opened:
             tools.append(opened.enter_context(holding(data_dir)))
-        wait(folder)
+        return connect(folder)
 
-    monkeypatch.setattr(Folder, "wait_for_warehouse", open_tool_and_wait)
+    monkeypatch.setattr(Folder, "connect", open_tool_and_wait)
     monkeypatch.setattr("extract.folder.time.sleep", close_tool)
     with ExitStack() as opened:
         assert elt("run").exit_code == 0
     assert waited
+    assert len(times) == 6
     assert ids(query) == [1, 2, 3, 4]
+
+
+def test_no_program_opens_the_warehouse_while_it_is_loaded(
+    lists: Lists, api: ApiServer, elt: Elt, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = leads(3)
+    elt("run")
+    refused: list[str] = []
+    load = dlt.Pipeline.load
+
+    def open_and_load(pipeline: dlt.Pipeline, *args: Any, **kwargs: Any) -> Any:
+        code = f"import duckdb; duckdb.connect({str(data_dir / 'warehouse.duckdb')!r})"
+        tool = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        refused.append(tool.stderr)
+        return load(pipeline, *args, **kwargs)
+
+    monkeypatch.setattr(dlt.Pipeline, "load", open_and_load)
+    assert elt("run").exit_code == 0
+    assert all("Could not set lock" in said for said in refused)
+    assert refused
+
+
+def test_a_table_that_somebody_dropped_is_told_with_what_to_do(
+    lists: Lists, api: ApiServer, elt: Elt, data_dir: Path
+) -> None:
+    lists["leads"] = leads(3)
+    elt("run")
+    with duckdb.connect(str(data_dir / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("drop table raw.elt_runs")
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "elt_runs" in outcome.stderr
+    assert "backup" in outcome.stderr
 
 
 def test_the_data_folder_is_its_owners_alone(api: ApiServer, elt: Elt, data_dir: Path) -> None:
@@ -382,4 +417,5 @@ def test_comparing_counts_new_and_changed_rows_by_their_newest_copy(tmp_path: Pa
             " (2, 'new', '{}', 'v1', null), (4, 'new', null, 'v1', 'unknown field')"
             f") as t (crmhero_user_id, name, attributes, _version, extra)) to '{listed}'"
         )
-    assert warehouse.compare(folder.warehouse, "leads", [str(listed)]) == (1, 1)
+    with folder.connect() as connection:
+        assert warehouse.compare(connection, "leads", {"leads": [str(listed)]}) == (1, 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.extract import storage
 
 from extract import dbt_build, state, warehouse
 from extract.dbt_build import BuildResult
@@ -327,7 +328,7 @@ def test_a_list_that_lost_more_removes_nothing_and_merges(
     outcome = elt("run")
     assert outcome.exit_code == 1
     assert built == []
-    assert f"holds 10 rows, and {10 - left} of them" in outcome.stderr
+    assert f"held 10 rows, and {10 - left} of them" in outcome.stderr
     assert "--allow-shrink" in outcome.stderr
     assert "users" not in outcome.stderr
     assert len(ids(query)) == 10
@@ -383,7 +384,7 @@ def test_an_ordinary_run_that_meets_no_row_it_knows_is_a_full_read(
     right, lists["leads"] = lists["leads"], listed
     outcome = elt("run")
     assert outcome.exit_code == 1
-    assert "holds 120 rows, and 120 of them" in outcome.stderr
+    assert "held 120 rows, and 120 of them" in outcome.stderr
     assert "--allow-shrink" in outcome.stderr
     assert set(range(1, 121)) <= set(ids(query))
     # a cursor that another account moved hides no change of the right one
@@ -391,6 +392,109 @@ def test_an_ordinary_run_that_meets_no_row_it_knows_is_a_full_read(
     assert elt("run", "--allow-shrink").exit_code == 0
     assert ids(query) == list(range(1, 121))
     assert query("select name from raw.leads where crmhero_user_id = 101") == [("changed",)]
+
+
+@pytest.mark.parametrize("resources", [(), ("--resources", "users")])
+def test_another_project_is_refused_as_often_as_it_is_read(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, resources: tuple[str, ...]
+) -> None:
+    """What a refused run merges is no reason to accept it in the next, nor stays with ours."""
+    lists["leads"], lists["users"] = leads(12), users(4)
+    elt("run")
+    ours = dict(lists)
+    lists["leads"] = [lead(n, -n) for n in range(1000, 1030)]
+    # users of the same ids, as each project gives them
+    lists["users"] = [
+        user(f"u{n}", 500_000 + n, -n, email=f"{n}@example.org") for n in range(1, 11)
+    ]
+    for _ in range(3):
+        assert elt("run", *resources).exit_code == 1
+    assert {(f"u{n}",) for n in range(1, 5)} <= set(query("select user_id from raw.users"))
+    ours["users"].insert(0, user("u5", 100_005, -1))
+    lists |= ours
+    assert elt("run").exit_code == 0
+    assert ids(query) == list(range(1, 13))
+    assert query("select user_id, email from raw.users order by 1") == [
+        (f"u{n}", f"u{n}@example.com") for n in range(1, 6)
+    ]
+
+
+def test_a_refused_run_moves_the_cursor_of_no_list(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    """The other project shares one user with ours, so its users do not look strange."""
+    lists["leads"], lists["users"] = leads(12), users(4)
+    elt("run")
+    ours = dict(lists)
+    lists["leads"] = [lead(n, -n) for n in range(1000, 1030)]
+    lists["users"] = [user(f"x{n}", 9000 + n, -1000 - n) for n in range(30)] + users(1)
+    assert elt("run", "--resources", "leads").exit_code == 1
+    assert elt("run").exit_code == 1
+    ours["users"].insert(0, user("new", 100_005, -1))
+    lists |= ours
+    assert elt("run").exit_code == 0
+    assert query("select user_id from raw.users order by 1") == [
+        ("new",), ("u1",), ("u2",), ("u3",), ("u4",),
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("full_reads")
+def test_a_removal_that_was_cut_off_is_no_shrinkage_to_the_next_run(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that was not listed is then all that is left of older loads."""
+    lists["leads"] = leads(10)
+    elt("run")
+    lists["leads"] = leads(7)
+    with monkeypatch.context() as broken:
+        broken.setattr(warehouse, "remove_unlisted", lambda *_: 1 / 0)
+        assert elt("run").exit_code == 1
+    assert elt("run").exit_code == 0
+    assert len(ids(query)) == 7
+
+
+@pytest.mark.usefixtures("full_reads")
+def test_a_clock_that_steps_back_between_two_reads_removes_nothing_listed(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"], lists["users"] = leads(120), users(3)
+    elt("run")
+    hidden = lists["leads"].pop(99)
+    lists["leads"].pop(80)
+
+    def step_back() -> None:
+        lists["leads"].append(hidden)
+        later = storage.create_load_id
+        monkeypatch.setattr(storage, "create_load_id", lambda: str(float(later()) - 3600))
+
+    api.fault = while_reading(step_back, "leads", page=0, attempt=3)
+    assert elt("run").exit_code == 0
+    assert hidden["crmhero_user_id"] in ids(query)
+    assert len(ids(query)) == 119
+
+
+def test_a_conversion_is_followed_where_users_were_never_read(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"] = leads(5)
+    elt("run", "--resources", "leads")
+    lists["leads"].pop()
+    lists["users"] = [user("was5", 5, -1)]
+    assert elt("run", "--resources", "leads", "--full-refresh").exit_code == 0
+    assert ids(query) == [1, 2, 3, 4]
+    assert query("select user_id from raw.users") == [("was5",)]
+
+
+@pytest.mark.usefixtures("full_reads")
+def test_a_rejected_row_counts_once_however_often_it_is_read(
+    lists: Lists, api: ApiServer, elt: Elt
+) -> None:
+    lists["leads"] = [*leads(9), lead(None)]
+    elt("run")
+    lists["leads"].pop(0)
+    summary = json.loads(elt("run", "--json").stdout)
+    assert summary["tables"]["leads"]["rows_rejected"] == 1
+    assert summary["tables"]["leads"]["rows_read"] == 27
 
 
 def test_new_rows_alone_on_many_pages_are_no_shrinkage(
