@@ -68,7 +68,7 @@ def run(
             _load(reading, held, report)
             if shrunk:
                 # cursors may be another project's
-                state.begin_full_reads(reading.pipeline, settings.ENDPOINTS, reading.held)
+                state.begin_full_reads(reading.pipeline, settings.ENDPOINTS, reading.rows_held)
             else:
                 _remove_missing(reading, report, started_at)
             _note(reading.pipeline, report, started_at)

@@ -55,23 +55,21 @@ class Reading:
         self.load_ids: list[str] = []
         self.files: dict[str, list[str]] = defaultdict(list)  # Parquet files by table
         with self._folder.connect() as connection:
-            self.held = {name: warehouse.held(connection, name) for name in settings.ENDPOINTS}
+            self.rows_held = {
+                name: warehouse.rows_held(connection, name) for name in settings.ENDPOINTS
+            }
         whole = whole | state.full_reads_due(self.pipeline, names, full_read_days)
-        state.begin_full_reads(self.pipeline, whole, self.held)
+        state.begin_full_reads(self.pipeline, whole, self.rows_held)
         self._extract(names)
         if self._are_strange(names - whole):
             self.read(names, names, full_read_days)
             return
         self.missing = self._find_missing(whole)
         if again := {name for name, missing in self.missing.items() if missing.rows}:
-            state.begin_full_reads(self.pipeline, again, self.held)
+            state.begin_full_reads(self.pipeline, again, self.rows_held)
             self._extract(again)
             self._extract({*names, "users"})
             self.missing |= self._find_missing(again)
-
-    def held_before(self, name: str) -> int:
-        """Return the rows of a list's table before its full read was first begun."""
-        return state.held_before(self.pipeline, name).rows
 
     def _extract(self, names: Set[str]) -> None:
         """Read lists into a load package of their own."""
@@ -91,7 +89,7 @@ class Reading:
         """
         with self._folder.connect() as connection:
             return any(
-                self.held[name].rows
+                self.rows_held[name]
                 and not warehouse.holds_any(
                     connection, name, self.files, self.counts[name].last_keys
                 )
@@ -100,12 +98,7 @@ class Reading:
 
     def _find_missing(self, names: Set[str]) -> dict[str, Missing]:
         with self._folder.connect() as connection:
-            return {
-                name: warehouse.missing(
-                    connection, name, self.files, state.held_before(self.pipeline, name)
-                )
-                for name in names
-            }
+            return {name: warehouse.missing(connection, name, self.files) for name in names}
 
 
 def shrinkage(reading: Reading, max_shrink: float) -> str:
@@ -115,12 +108,13 @@ def shrinkage(reading: Reading, max_shrink: float) -> str:
         reading: what was read.
         max_shrink: the share of a table's rows that may go in one run, 0 to 1.
     """
-    shrunk = [
-        f"raw.{name} held {reading.held_before(name)} rows, and {missing.lost} of them are listed "
-        "no more"
-        for name, missing in reading.missing.items()
-        if missing.lost > max_shrink * reading.held_before(name)
-    ]
+    shrunk = []
+    for name, missing in reading.missing.items():
+        before = state.rows_before(reading.pipeline, name)
+        if missing.lost > max_shrink * before:
+            shrunk.append(
+                f"raw.{name} held {before} rows, and {missing.lost} rows in it are listed no more"
+            )
     if not shrunk:
         return ""
     return (

@@ -37,8 +37,8 @@ BACKOFF_FACTOR = 2  # seconds, doubled with each retry: 2, 4, 8
 MAX_RETRY_AFTER = 300  # seconds; an API that asks for more wants us gone
 TIMEOUTS = (10, 30)  # seconds to connect, and between two bytes of an answer
 MAX_ANSWER_SECONDS = 300  # for a whole answer, however steadily it trickles in
-# 1000 times a page of 50 contacts; the rows of a larger one could take gigabytes of memory
-MAX_ANSWER_BYTES = 32 * 2**20
+# 50 contacts with a text of 1 MB each fit; parsed, a much larger page could fill the memory
+MAX_ANSWER_BYTES = 128 * 2**20
 
 CONTACT_NUMBER = "crmhero_user_id"  # the contact's id in every list
 # columns of ours in the raw tables, beside dlt's

@@ -15,7 +15,6 @@ import dlt
 
 from extract import settings
 from extract.errors import SettingsError
-from extract.warehouse import Held
 
 
 @contextmanager
@@ -68,26 +67,27 @@ def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days:
 
 
 def begin_full_reads(
-    pipeline: dlt.Pipeline, names: Iterable[str], held: Mapping[str, Held]
+    pipeline: dlt.Pipeline, names: Iterable[str], rows_held: Mapping[str, int]
 ) -> None:
     """Make the next read of some lists a whole one, and remember until it is finished.
 
     Args:
         pipeline: the pipeline.
         names: the lists.
-        held: what their tables hold, by list. What an unfinished full read found remains: rows
-            merged since may be those of another project.
+        rows_held: the rows of their tables, by list. Those of a full read that is unfinished stay:
+            what it merged may be another project's.
     """
     with _source_state(pipeline) as state:
+        unfinished = state.setdefault("unfinished", {})
         for name in names:
             state.get("resources", {}).pop(name, None)
-            state.setdefault("unfinished", {}).setdefault(name, list(held[name]))
+            unfinished[name] = unfinished.get(name) or rows_held[name]
 
 
-def held_before(pipeline: dlt.Pipeline, name: str) -> Held:
-    """Return what a table held when the full read of its list was first begun."""
+def rows_before(pipeline: dlt.Pipeline, name: str) -> int:
+    """Return the rows of a list's table when the full read of it was first begun."""
     with _source_state(pipeline) as state:
-        return Held(*state["unfinished"][name])
+        return int(state["unfinished"][name])
 
 
 def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: datetime) -> None:

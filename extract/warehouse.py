@@ -21,18 +21,11 @@ class Changes(NamedTuple):
     changed: int
 
 
-class Held(NamedTuple):
-    """What a raw table holds."""
-
-    rows: int
-    newest_load: float  # the highest `_dlt_load_id`, UNIX seconds; 0 without rows
-
-
 class Missing(NamedTuple):
     """What a full read did not list of a raw table, in rows."""
 
     rows: int
-    lost: int  # of those, what was held before the full read and is nobody in users
+    lost: int  # of those, who is not in users under another key either
 
 
 def compare(connection: DuckDBPyConnection, name: str, files: Files) -> Changes:
@@ -93,14 +86,12 @@ def rejected(connection: DuckDBPyConnection, name: str, files: Files) -> int:
     return int(row[0]) if row else 0
 
 
-def held(connection: DuckDBPyConnection, name: str) -> Held:
-    """Return what a list's table holds; nothing where it does not exist yet."""
+def rows_held(connection: DuckDBPyConnection, name: str) -> int:
+    """Count the rows of a list's table; none where it does not exist yet."""
     if not _held_columns(connection, name):
-        return Held(0, 0)
-    row = connection.execute(
-        f"select count(*), coalesce(max(_dlt_load_id::double), 0) from {settings.RAW}.{name}"
-    ).fetchone()
-    return Held(*row) if row else Held(0, 0)
+        return 0
+    row = connection.execute(f"select count(*) from {settings.RAW}.{name}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def holds_any(
@@ -125,7 +116,7 @@ def holds_any(
     return bool(row and row[0])
 
 
-def missing(connection: DuckDBPyConnection, name: str, files: Files, before: Held) -> Missing:
+def missing(connection: DuckDBPyConnection, name: str, files: Files) -> Missing:
     """Count what a list's table holds and a full read of the list did not show.
 
     A lead that signed up, and the earlier e-mail of a user, are missing but not lost.
@@ -134,9 +125,8 @@ def missing(connection: DuckDBPyConnection, name: str, files: Files, before: Hel
         connection: to the warehouse.
         name: `leads` or `users`.
         files: what is about to be loaded.
-        before: what the table held when the full read was first begun.
     """
-    if not before.rows:  # nor, perhaps, is there a table
+    if not _held_columns(connection, name):
         return Missing(0, 0)
     number = settings.CONTACT_NUMBER
     users, user_parameters = _listed("users", files, f"user_id, {number}")
@@ -157,13 +147,10 @@ def missing(connection: DuckDBPyConnection, name: str, files: Files, before: Hel
         )
         select
             count(*),
-            count(*) filter (
-                _dlt_load_id::double <= ?
-                and not exists (from ({users}) as users where {is_known})
-            )
+            count(*) filter (not exists (from ({users}) as users where {is_known}))
         from missing
         """,
-        [*parameters, before.newest_load, *user_parameters],
+        [*parameters, *user_parameters],
     ).fetchone()
     return Missing(*row) if row else Missing(0, 0)
 

@@ -3,19 +3,19 @@
 Every change of a contact gives it a new `name`, so that a row tells which version of it was read.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from extract.sandbox.server import ApiServer, ListRequest, Reply
+from extract.sandbox.server import ApiServer, Fault, ListRequest, Reply
 
-START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
+START = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp())  # no history gets as far as today
 Key = tuple[Any, ...]
 KEYS = {"leads": ("crmhero_user_id",), "users": ("user_id", "email")}
-ODD_DATES: tuple[Any, ...] = (None, "", "0000-00-00 00:00:00", "yesterday", "2031-01-01 00:00:00")
+# the last two are listed first, the others last
+ODD_DATES: tuple[Any, ...] = (None, "", "0000-00-00 00:00:00", "yesterday", "9031-01-01 00:00:00")
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Contact:
     user_id: str | None = None
     has_number: bool = True  # the API may give a user its contact id late
     was_lead: bool = False
+    ever_lead: bool = False
     odd_date: bool = False
     last_update: Any = None  # where the date is odd
 
@@ -43,17 +44,25 @@ class Contact:
         """The primary key of the raw row."""
         return (self.number,) if self.listed == "leads" else (self.user_id, self.email)
 
+    @property
+    def is_listed_last(self) -> bool:
+        """Tell whether only a full read is sure to come to the row."""
+        return self.odd_date and self.last_update not in ODD_DATES[3:]
+
     def row(self) -> dict[str, Any]:
         """Return what the API lists."""
-        moment = f"{datetime.fromtimestamp(self.changed_at, UTC):%Y-%m-%d %H:%M:%S}"
         row: dict[str, Any] = {
             "crmhero_user_id": self.number if self.has_number else None,
             "email": self.email,
             "name": self.name,
-            "last_update": self.last_update if self.odd_date else moment,
+            "last_update": self.last_update if self.odd_date else _moment(self.changed_at),
             "was_lead": int(self.was_lead),
         }
         return row if self.listed == "leads" else {**row, "user_id": self.user_id}
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 class Contacts:
@@ -65,15 +74,19 @@ class Contacts:
         self.versions = 0
         self.removals: Counter[str] = Counter()  # rows that left a list, by list
         self.hidden: set[str] = set()  # lists that the API shows empty
+        self.keyless: dict[str, list[dict[str, Any]]] = {name: [] for name in KEYS}
 
     def listed(self, name: str) -> list[Contact]:
         """Return who is in a list."""
+        if name in self.hidden:
+            return []
         return [contact for contact in self.everyone if contact.listed == name]
 
     def lists(self) -> dict[str, list[dict[str, Any]]]:
         """Return what the API lists now."""
         return {
-            name: [] if name in self.hidden else [contact.row() for contact in self.listed(name)]
+            name: [contact.row() for contact in self.listed(name)]
+            + ([] if name in self.hidden else self.keyless[name])
             for name in KEYS
         }
 
@@ -87,6 +100,10 @@ class Contacts:
             back: how many seconds its `last_update` is behind the clock.
         """
         self.now += seconds
+        self.versions += 1
+        if event in KEYLESS:
+            self._happen_to_keyless(event, pick)
+            return
         wanted, change = EVENTS[event]
         able = [contact for contact in self.everyone if contact.listed in wanted]
         if not wanted:
@@ -97,7 +114,6 @@ class Contacts:
         contact = able[pick % len(able)]
         before = contact.listed
         change(contact, pick)
-        self.versions += 1
         contact.name = f"version {self.versions}"
         contact.changed_at = self.now - back
         if contact.odd_date:
@@ -106,9 +122,19 @@ class Contacts:
         if before and (before != contact.listed or back or contact.odd_date):
             self.removals[before] += 1
 
+    def _happen_to_keyless(self, event: str, pick: int) -> None:
+        name = ("leads", "users")[pick % 2]
+        rows = self.keyless[name]
+        if event == "add row without key":
+            moment = _moment(self.now)
+            rows.append({"name": f"version {self.versions}", "last_update": moment})
+        elif rows:
+            rows.pop(pick % len(rows))
+            self.removals[name] += 1
+
 
 def _add_lead(contact: Contact, pick: int) -> None:
-    contact.listed = "leads"
+    contact.listed, contact.ever_lead = "leads", True
     contact.email = f"c{contact.number}@example.com"
     contact.odd_date = pick % 7 == 0
 
@@ -116,6 +142,7 @@ def _add_lead(contact: Contact, pick: int) -> None:
 def _add_user(contact: Contact, pick: int) -> None:
     _add_lead(contact, pick)
     contact.listed, contact.user_id = "users", f"u{contact.number}"
+    contact.ever_lead = False
     contact.has_number = pick % 4 > 0
 
 
@@ -155,31 +182,60 @@ EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Contact, int], None]]] = {
     "delete": (("leads", "users"), _delete),
     "restore": (("",), _restore),
 }
+KEYLESS = ("add row without key", "drop row without key")
 
 
 class WatchedServer(ApiServer):
-    """Serves the contacts, and remembers which versions it ever showed of which rows."""
+    """Serves the contacts, and remembers what it showed."""
 
     def __init__(self, contacts: Contacts, api_key: str) -> None:
         super().__init__(contacts.lists, api_key)
         self.shown: dict[str, set[tuple[Key, str]]] = {name: set() for name in KEYS}
-        self.shown_now: dict[str, set[Key]] = {name: set() for name in KEYS}  # cleared by runs
         self.before_answer: Callable[[ListRequest], None] = lambda _: None
         self.fault = self._fault
-        self.failing: Callable[[ListRequest], Reply | None] = lambda _: None
+        self.begin_run()
 
-    def reply(self, target: str, headers: dict[str, str]) -> Reply:
-        """Answer, and remember a page of a list."""
-        reply = super().reply(target, headers)
-        name = target.partition("/list")[0].rpartition("/")[2]
-        request = self.requests[-1]
-        if reply.status == 200 and not self.failing(request):
-            for row in json.loads(reply.body)["data"][name]:
-                key = tuple(row[field] for field in KEYS[name])
+    def begin_run(self, failing: Fault = lambda _: None) -> None:
+        """Forget what was shown to the run before; `failing` is the fault of the next."""
+        self.failing = failing
+        self.faults_served = 0
+        self.shown_now: dict[str, dict[Key, list[dict[str, Any]]]] = {name: {} for name in KEYS}
+        self.keyless_now: dict[str, set[str]] = {name: set() for name in KEYS}
+        self.first_pages = 0  # of leads
+        self._attempts.clear()
+
+    def page(self, name: str, page: int, per_page: int) -> Reply:
+        """Return a page, and remember its rows."""
+        rows = self.lists()[name]
+        ordered = sorted(rows, key=lambda row: str(row["last_update"] or ""), reverse=True)
+        listed = ordered[page * per_page : (page + 1) * per_page]
+        for row in listed:
+            key = tuple(row.get(field) for field in KEYS[name])
+            if None in key:
+                self.keyless_now[name].add(row["name"])
+            else:
                 self.shown[name].add((key, row["name"]))
-                self.shown_now[name].add(key)
-        return reply
+                self.shown_now[name].setdefault(key, []).append(row)
+        return Reply.of_json({"data": {name: listed}})
 
-    def _fault(self, request: ListRequest) -> Reply | None:
+    def fresh(self, name: str, key: Key) -> set[str]:
+        """Return which of the versions shown to a run it may keep.
+
+        Not those that were shown again later, and were not older then.
+        """
+        copies = self.shown_now[name].get(key, [])
+        dates = [str(copy["last_update"] or "") for copy in copies]
+        return {
+            copy["name"]
+            for number, copy in enumerate(copies)
+            if dates[number] > max(dates[number + 1 :], default="")
+            or copy["name"] == copies[-1]["name"]
+        }
+
+    def _fault(self, request: ListRequest) -> Reply:
         self.before_answer(request)
-        return self.failing(request)
+        self.first_pages += (request.name, request.page) == ("leads", 0)
+        if reply := self.failing(request):
+            self.faults_served += 1
+            return reply
+        return self.page(request.name, request.page, request.per_page)

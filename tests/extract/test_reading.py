@@ -293,6 +293,33 @@ def test_what_a_full_read_removed_is_noted(
     ) == [(0,)]
 
 
+@pytest.mark.usefixtures("full_reads")
+def test_a_first_run_that_was_cut_off_makes_no_deletion_a_shrinkage(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = leads(10)
+    with monkeypatch.context() as broken:
+        broken.setattr(warehouse, "remove_unlisted", lambda *_: 1 / 0)
+        assert elt("run").exit_code == 1
+    lists["leads"] = leads(9)
+    assert elt("run").exit_code == 0
+    assert len(ids(query)) == 9
+
+
+def test_the_other_list_may_not_fall_empty_after_a_refused_run(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"], lists["users"] = leads(10), users(10)
+    elt("run")
+    lists["leads"] = []
+    assert elt("run").exit_code == 1
+    lists["leads"], lists["users"] = leads(10), []
+    assert elt("run").exit_code == 1
+    assert query("select count(*) from raw.users") == [(10,)]
+    lists["users"] = users(10)
+    assert elt("run").exit_code == 0
+
+
 def shrink(lists: Lists, left: int) -> None:
     del lists["leads"][left:]
 
@@ -328,7 +355,7 @@ def test_a_list_that_lost_more_removes_nothing_and_merges(
     outcome = elt("run")
     assert outcome.exit_code == 1
     assert built == []
-    assert f"held 10 rows, and {10 - left} of them" in outcome.stderr
+    assert f"held 10 rows, and {10 - left} rows in it" in outcome.stderr
     assert "--allow-shrink" in outcome.stderr
     assert "users" not in outcome.stderr
     assert len(ids(query)) == 10
@@ -384,7 +411,7 @@ def test_an_ordinary_run_that_meets_no_row_it_knows_is_a_full_read(
     right, lists["leads"] = lists["leads"], listed
     outcome = elt("run")
     assert outcome.exit_code == 1
-    assert "held 120 rows, and 120 of them" in outcome.stderr
+    assert "held 120 rows, and 120 rows in it" in outcome.stderr
     assert "--allow-shrink" in outcome.stderr
     assert set(range(1, 121)) <= set(ids(query))
     # a cursor that another account moved hides no change of the right one
@@ -398,7 +425,7 @@ def test_an_ordinary_run_that_meets_no_row_it_knows_is_a_full_read(
 def test_another_project_is_refused_as_often_as_it_is_read(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, resources: tuple[str, ...]
 ) -> None:
-    """What a refused run merges is no reason to accept it in the next, nor stays with ours."""
+    """What a refused run merges is no reason to accept it in the next."""
     lists["leads"], lists["users"] = leads(12), users(4)
     elt("run")
     ours = dict(lists)
@@ -412,7 +439,7 @@ def test_another_project_is_refused_as_often_as_it_is_read(
     assert {(f"u{n}",) for n in range(1, 5)} <= set(query("select user_id from raw.users"))
     ours["users"].insert(0, user("u5", 100_005, -1))
     lists |= ours
-    assert elt("run").exit_code == 0
+    assert elt("run", "--allow-shrink").exit_code == 0
     assert ids(query) == list(range(1, 13))
     assert query("select user_id, email from raw.users order by 1") == [
         (f"u{n}", f"u{n}@example.com") for n in range(1, 6)
@@ -432,7 +459,9 @@ def test_a_refused_run_moves_the_cursor_of_no_list(
     assert elt("run").exit_code == 1
     ours["users"].insert(0, user("new", 100_005, -1))
     lists |= ours
-    assert elt("run").exit_code == 0
+    # without the other project's rows to remove, too
+    assert elt("run", "--resources", "users").exit_code == 1
+    assert elt("run", "--allow-shrink").exit_code == 0
     assert query("select user_id from raw.users order by 1") == [
         ("new",), ("u1",), ("u2",), ("u3",), ("u4",),
     ]  # fmt: skip
@@ -467,7 +496,7 @@ def test_a_clock_that_steps_back_between_two_reads_removes_nothing_listed(
         later = storage.create_load_id
         monkeypatch.setattr(storage, "create_load_id", lambda: str(float(later()) - 3600))
 
-    api.fault = while_reading(step_back, "leads", page=0, attempt=3)
+    api.fault = while_reading(step_back, "leads", page=2, attempt=2)
     assert elt("run").exit_code == 0
     assert hidden["crmhero_user_id"] in ids(query)
     assert len(ids(query)) == 119

@@ -42,7 +42,7 @@ def test_an_answer_that_is_announced_too_large_is_not_read(
         never.set()
     assert outcome.exit_code == 1
     assert f"{server.url}leads/list?" in outcome.stderr
-    assert "is larger than 32 MiB: set a lower [sources.analytics_api] page_size" in outcome.stderr
+    assert "is larger than 128 MiB: set a lower [sources.analytics_api] page_size" in outcome.stderr
     assert server.connections == 1
     assert waits == []
 

@@ -116,7 +116,7 @@ def test_every_known_field_takes_every_kind_of_value(
     lists["users"] = [
         user(str(n), 1000 + n, **dict.fromkeys(user_fields, odd.value)) for n, odd in enumerate(ODD)
     ]
-    outcome = elt("run")
+    outcome = elt("run", "--allow-shrink")
     assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
 
     for name, fields, key in (
@@ -221,7 +221,7 @@ def test_every_kind_of_key_is_taken_or_set_aside_with_its_reason(
         user(" 7 ", None, 1, email="same@example.com", name="older"),
         *(user(f"odd number {n}", None, crmhero_user_id=v) for n, (v, _) in enumerate(NUMBERS)),
     ]
-    outcome = elt("run")
+    outcome = elt("run", "--allow-shrink")
     assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
 
     taken = sorted(key for _, key in KEYS if key is not None)
@@ -305,7 +305,7 @@ def test_attributes_of_every_kind_stay_one_value(
         return Reply(200, page.replace(f'"{twice}"', '{"role": 1, "role": 2}').encode())
 
     api.fault = with_a_key_twice
-    outcome = elt("run")
+    outcome = elt("run", "--allow-shrink")
     assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
 
     rows = pairs(query, "select crmhero_user_id, attributes from raw.leads")
