@@ -33,6 +33,8 @@ class Checks(RuleBasedStateMachine):
         self.excused: dict[str, dict[Key, str]] = {name: {} for name in KEYS}
         # what an unfinished full read found unlisted: the next good run is a full one
         self.owed: dict[str, set[Key]] = {name: set() for name in KEYS}
+        # a full read may be unfinished: what it found held counts, not what it merged
+        self.unfinished = False
         self.history: set[tuple[Any, ...]] = set()
         self.leads_built: set[int] = set()
 
@@ -95,6 +97,7 @@ class Checks(RuleBasedStateMachine):
     def check_unfinished(self, whole: Iterable[str]) -> None:
         """After a load without its end: what it holds, and owes of the lists it read whole."""
         raw = self.raw()
+        self.unfinished = True
         self._excuse(raw, full=False)
         for name in whole:
             self.owed[name] |= set(raw[name]) - set(self.api.shown_now[name])
@@ -137,6 +140,7 @@ class Checks(RuleBasedStateMachine):
             left = self.contacts.removals[name]
             assert len(lost) <= left // 2, f"{name}: {left} rows left, and {lost} were removed"
             self.owed[name].clear()
+        self.unfinished = False
         self._check_rejected(full, quiet)
         if with_models:
             self._check_models(raw, exact=quiet, whole=quiet and full)
