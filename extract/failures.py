@@ -19,6 +19,7 @@ from extract.transport import causes, tls_problem
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
+NOT_WRITABLE_TEXTS = ("Permission denied", "Read-only file system")
 DAMAGED_TEXTS = (
     "not a valid DuckDB database file",
     "Could not read enough bytes from file",
@@ -70,6 +71,11 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
                 f"The warehouse is damaged: {_first_line(error)}. Restore warehouse.duckdb below "
                 f"{data_dir()} from a backup, or move it and warehouse.duckdb.wal away and run "
                 "again, which reads everything anew but loses the history."
+            )
+        case duckdb.IOException() if any(text in str(error) for text in NOT_WRITABLE_TEXTS):
+            return SettingsError(
+                f"Cannot write the warehouse: {_first_line(error)}. Make it and its folder "
+                "writable, or set [elt] data_dir (ELT__DATA_DIR) to a folder of yours."
             )
         case duckdb.CatalogException():
             return EltError(

@@ -142,3 +142,10 @@ def test_a_damaged_warehouse_is_told_with_the_two_ways_out(
 def test_another_failure_of_the_warehouse_is_no_damage() -> None:
     failure = duckdb.IOException("IO Error: Cannot open file: Permission denied")
     assert "damaged" not in str(plain_error(failure))
+
+
+@pytest.mark.parametrize("reason", ["Permission denied", "Read-only file system"])
+def test_a_warehouse_that_cannot_be_written_is_told_with_its_setting(reason: str) -> None:
+    failure = plain_error(duckdb.IOException(f'IO Error: Cannot open file "warehouse": {reason}'))
+    assert failure.exit_code == 2
+    assert "ELT__DATA_DIR" in str(failure)
