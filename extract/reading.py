@@ -24,6 +24,9 @@ from extract.warehouse import Missing
 class Reading:
     """What one run reads: normalised load packages, not yet loaded.
 
+    After `read`: `pipeline` has the packages of `load_ids`, whose Parquet files are `files` by
+    table, and `missing` tells of each list that was read whole what it did not list.
+
     Args:
         folder: the warehouse's.
         open_pipeline: returns the pipeline with its state as the warehouse has it.

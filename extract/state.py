@@ -45,6 +45,7 @@ def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
             )
         if bound != base_url:
             state.pop("resources", None)
+            state["unfinished"] = dict.fromkeys(settings.ENDPOINTS, 0)
         state["base_url"] = base_url
 
 
@@ -74,8 +75,8 @@ def begin_full_reads(
     Args:
         pipeline: the pipeline.
         names: the lists.
-        rows_held: the rows of their tables, by list. Those of a full read that is unfinished stay:
-            what it merged may be another project's.
+        rows_held: the rows of their tables, by list. If a full read is unfinished, those that it
+            found stay: what it merged may be another project's. If it found none, it was the first.
     """
     with _source_state(pipeline) as state:
         unfinished = state.setdefault("unfinished", {})

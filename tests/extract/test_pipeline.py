@@ -69,6 +69,7 @@ def test_rebinding_with_one_list_reads_the_other_whole_later(
         monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", other.url)
         assert elt("run", "--rebind", "--resources", "leads").exit_code == 0
         assert elt("run").exit_code == 0
+        assert query("select mode from raw.elt_runs order by load_id desc limit 1") == [("full",)]
     assert query("select count(*) from raw.users") == [(120,)]
 
 
