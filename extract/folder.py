@@ -16,7 +16,6 @@ from extract import settings
 from extract.errors import BusyError, SettingsError
 
 logger = logging.getLogger(__name__)
-SMALLEST_WAREHOUSE = 3 * 4096  # bytes, DuckDB's headers; a full disk left less, and no row
 LAST_RUN = settings.ROOT / "transform" / "target" / "last_run"
 
 
@@ -85,8 +84,6 @@ class Folder:
                 time.sleep(0.2)
             os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
             self.lock = lock
-            if self.warehouse.exists() and self.warehouse.stat().st_size < SMALLEST_WAREHOUSE:
-                self.warehouse.unlink()
             yield
         finally:
             os.close(lock)
@@ -100,6 +97,12 @@ class Folder:
         Raises:
             duckdb.IOException: it did not close it; names its process.
         """
+        if not self.warehouse.exists():
+            # under another name first: what a full disk leaves half made would block every run
+            begun = self.warehouse.with_name("warehouse.new")
+            begun.unlink(missing_ok=True)
+            duckdb.connect(str(begun)).close()
+            begun.replace(self.warehouse)
         give_up_at = time.monotonic() + settings.LOCK_WAIT
         while True:
             try:

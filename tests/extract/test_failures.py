@@ -46,6 +46,7 @@ def run_limited(size: int, models: str = "without models") -> subprocess.Complet
 @pytest.mark.parametrize(
     ("size", "file"),
     [
+        (5_000, "warehouse.new"),
         (20_000, "[Errno"),  # dlt's files
         (300_000, "warehouse.duckdb.wal"),
         (1_000_000, "warehouse.duckdb.wal"),

@@ -185,16 +185,6 @@ def test_a_run_waits_for_the_dbt_of_a_killed_run(
     assert waited
 
 
-def test_what_a_full_disk_left_of_a_new_warehouse_is_no_obstacle(
-    lists: Lists, api: ApiServer, elt: Elt, query: Query, data_dir: Path
-) -> None:
-    lists["leads"] = leads(3)
-    data_dir.mkdir()
-    (data_dir / "warehouse.duckdb").write_bytes(bytes(4096))
-    assert elt("run").exit_code == 0
-    assert ids(query) == [1, 2, 3]
-
-
 def holding(data_dir: Path) -> AbstractContextManager[subprocess.Popen[str]]:
     """Let another program have the warehouse open."""
     warehouse_path = str(data_dir / "warehouse.duckdb")
