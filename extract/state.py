@@ -45,7 +45,8 @@ def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
             )
         if bound != base_url:
             state.pop("resources", None)
-            state["unfinished"] = dict.fromkeys(settings.ENDPOINTS, 0)
+            for name in settings.ENDPOINTS:
+                state.setdefault("unfinished", {}).setdefault(name, 0)
         state["base_url"] = base_url
 
 
