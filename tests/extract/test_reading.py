@@ -446,6 +446,19 @@ def test_another_project_is_refused_as_often_as_it_is_read(
     ]
 
 
+def test_a_rebind_does_not_accept_what_was_refused(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = leads(12)
+    elt("run")
+    lists["leads"] = [lead(n, -n) for n in range(1000, 1030)]
+    assert elt("run").exit_code == 1
+    with ApiServer(lambda: lists, api.api_key) as moved:
+        monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", moved.url)
+        assert elt("run", "--rebind").exit_code == 1
+    assert set(range(1, 13)) <= set(ids(query))
+
+
 def test_a_refused_run_moves_the_cursor_of_no_list(
     lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
