@@ -72,7 +72,7 @@ class RunReport:
         if build.skipped:
             yield f"  {build.skipped} models and tests that depend on a failure were skipped"
         yield "durations: " + ", ".join(f"{stage} {s} s" for stage, s in self.durations.items())
-        yield f"marts: {self.warehouse}, schema marts (dim_contacts, dim_leads, dim_users)"
+        yield f"marts: {self.warehouse}, schema marts"
 
 
 class Progress:

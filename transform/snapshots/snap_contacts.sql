@@ -1,15 +1,11 @@
 {#-
     The history that the API does not keep: what a contact was before, and when it was gone.
 
-    It reads what the marts read and comes after them, so that whatever fails a test of theirs does
-    not enter it: nothing can be read again that was once noted wrong.
+    It comes after all tests of what the API sent and of who is a contact, so that what fails one does
+    not enter it: nothing can be read again that was once noted wrong. The marts come after it.
     What moves with every visit (last activity, browser, city) makes no version.
 -#}
 {% snapshot snap_contacts %}
-
-    -- depends_on: {{ ref('dim_contacts') }}
-    -- depends_on: {{ ref('dim_leads') }}
-    -- depends_on: {{ ref('dim_users') }}
 
     {{ config(
         unique_key='contact_id',
@@ -55,7 +51,8 @@
         is_marked_as_spam,
         is_subscription_active,
         first_seen_at,
-        created_at
+        created_at,
+        last_updated_at
     from {{ ref('int_contacts_resolved') }}
 
 {% endsnapshot %}

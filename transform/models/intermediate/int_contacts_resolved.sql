@@ -29,6 +29,7 @@
     'ab_test',
     'ab_test_variant',
     'last_page_viewed_url',
+    'attributes',
     'is_unsubscribed',
     'is_bounced',
     'is_marked_as_spam',
@@ -175,6 +176,7 @@ select
     end as contact_stage,
     is_user,
     is_converted,
+    {{ is_reachable() }} as is_reachable,
     nps_vote,
     loaded_at,
     {{ shared_columns | join(',\n    ') }}

@@ -1,0 +1,121 @@
+with
+
+contacts as (
+
+    select * from {{ ref('int_contacts_resolved') }}
+
+),
+
+versions as (
+
+    select * from {{ ref('int_contact_versions') }}
+
+),
+
+as_of as (
+
+    select max(finished_at) as as_of_at from {{ ref('stg_analytics_api__elt_runs') }}
+
+),
+
+first_noticed as (
+
+    select
+        contact_id,
+        min(noticed_at) as noticed_at,
+        min(case when contact_stage <> 'lead' then noticed_at end) as noticed_as_user_at
+    from versions
+    group by contact_id
+
+),
+
+-- what the first build found may be older: then last_update is the best there is
+user_versions as (
+
+    select
+        contact_id,
+        nps_vote,
+        lag(nps_vote) over (partition by contact_id order by version_number) as previous_vote,
+        case
+            when is_of_first_build and last_updated_at < noticed_at then last_updated_at
+            else noticed_at
+        end as voted_at
+    from versions
+    where user_id is not null
+
+),
+
+votes as (
+
+    select
+        contact_id,
+        max(voted_at) as voted_at
+    from user_versions
+    where nps_vote is not null and (previous_vote is null or previous_vote <> nps_vote)
+    group by contact_id
+
+),
+
+-- a build without the snapshots has no version of what the last run brought
+known as (
+
+    select
+        contacts.contact_id,
+        contacts.is_user,
+        contacts.is_converted,
+        contacts.nps_vote,
+        contacts.first_seen_at,
+        contacts.created_at,
+        as_of.as_of_at,
+        coalesce(first_noticed.noticed_at, as_of.as_of_at) as noticed_at,
+        coalesce(first_noticed.noticed_as_user_at, as_of.as_of_at) as noticed_as_user_at,
+        coalesce(votes.voted_at, as_of.as_of_at) as voted_at,
+        -- a clock that is up to a day ahead is another time zone; beyond, it is wrong
+        case
+            when contacts.last_active_at <= {{ dbt.dateadd('day', 1, 'as_of.as_of_at') }}
+                then contacts.last_active_at
+        end as last_active_at
+    from contacts
+    cross join as_of
+    left join first_noticed
+        on contacts.contact_id = first_noticed.contact_id
+    left join votes
+        on contacts.contact_id = votes.contact_id
+
+),
+
+-- the earliest that is known, as nothing is later than the load that saw it
+dated as (
+
+    select
+        contact_id,
+        is_user,
+        is_converted,
+        as_of_at,
+        last_active_at,
+        least(first_seen_at, created_at, noticed_at) as first_contact_at,
+        case when is_user then least(created_at, noticed_as_user_at) end as signed_up_at,
+        case when is_user then coalesce(created_at <= noticed_as_user_at, false) end
+            as has_signup_date,
+        case when nps_vote is not null then voted_at end as nps_voted_at,
+        -- active: the last activity is on one of the last 30 days, today included
+        cast({{ dbt.dateadd('day', 29, dbt.date_trunc('day', 'last_active_at')) }} as date)
+            as active_until_date
+    from known
+
+)
+
+select
+    contact_id,
+    case when is_converted then {{ dbt.datediff('first_contact_at', 'signed_up_at', 'day') }} end
+        as days_to_convert,
+    case when not is_user then {{ dbt.datediff('first_contact_at', 'as_of_at', 'day') }} end
+        as waiting_days,
+    has_signup_date,
+    coalesce(active_until_date >= cast(as_of_at as date), false) as is_active,
+    first_contact_at,
+    signed_up_at,
+    nps_voted_at,
+    last_active_at,
+    active_until_date
+from dated

@@ -1,0 +1,64 @@
+with
+
+versions as (
+
+    select * from {{ ref('int_contact_versions') }}
+
+),
+
+compared as (
+
+    select
+        *,
+        lag(contact_stage) over next_version as previous_contact_stage,
+        lag(subscription_status) over next_version as previous_subscription_status,
+        lag(role) over next_version as previous_role,
+        lag(country_code) over next_version as previous_country_code,
+        lag(is_reachable) over next_version as was_reachable,
+        lag(is_unsubscribed) over next_version as was_unsubscribed,
+        lag(is_deletion) over next_version as was_deleted,
+        lead(version_number) over next_version is null as is_latest
+    from versions
+    window next_version as (partition by contact_id order by version_number)
+
+)
+
+select
+    contact_id,
+    version_number,
+    case
+        when version_number = 1 then 'first_seen'
+        when is_deletion then 'deleted'
+        when was_deleted then 'returned'
+        else 'changed'
+    end as change_type,
+    user_id,
+    email,
+    contact_stage,
+    previous_contact_stage,
+    subscription_status,
+    previous_subscription_status,
+    role,
+    previous_role,
+    country,
+    country_code,
+    previous_country_code,
+    nps_vote,
+    is_reachable,
+    was_reachable,
+    is_latest,
+    version_number > 1 and contact_stage <> previous_contact_stage as has_stage_changed,
+    version_number > 1
+    and coalesce(subscription_status, '') <> coalesce(previous_subscription_status, '')
+        as has_subscription_changed,
+    version_number > 1
+    and coalesce(role, '') <> coalesce(previous_role, '') as has_role_changed,
+    version_number > 1
+    and coalesce(country_code, '') <> coalesce(previous_country_code, '') as has_country_changed,
+    version_number > 1 and is_reachable <> was_reachable as has_reachability_changed,
+    version_number > 1
+    and coalesce(is_unsubscribed, false)
+    and not coalesce(was_unsubscribed, false) as has_unsubscribed,
+    noticed_at as changed_at,
+    case when is_deletion then noticed_at end as deleted_at
+from compared

@@ -1,0 +1,39 @@
+with
+
+source as (
+
+    select * from {{ source('analytics_api', 'elt_runs') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        load_id,
+
+        -- strings
+        mode as read_mode,
+
+        -- numerics
+        leads_rows_read,
+        leads_rows_new,
+        leads_rows_changed,
+        leads_rows_rejected,
+        leads_rows_removed,
+        leads_requests,
+        users_rows_read,
+        users_rows_new,
+        users_rows_changed,
+        users_rows_rejected,
+        users_rows_removed,
+        users_requests,
+
+        -- timestamps (UTC)
+        started_at,
+        finished_at
+    from source
+
+)
+
+select * from renamed
