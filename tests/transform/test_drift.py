@@ -128,7 +128,11 @@ def test_every_known_field_takes_every_kind_of_value(
             wrong = [field for field in fields if rows[str(n)][field] != odd.raw]
             assert not wrong, (name, n, wrong)
 
-    ours = ("contact_id", "user_id", "contact_stage", "is_user", "is_converted", "loaded_at")
+    ours = {
+        *("contact_id", "user_id", "contact_stage", "is_user", "is_converted", "loaded_at"),
+        *("is_reachable", "is_active", "has_signup_date", "nps_category", "nps_voted_at"),
+        *("first_contact_at", "signed_up_at", "converted_at", "waiting_days", "days_to_convert"),
+    }
     for mart, first_id in (("dim_contacts", 0), ("dim_leads", 0), ("dim_users", 1000)):
         types = pairs(
             query,

@@ -1,0 +1,140 @@
+"""The tests of the tests: what is broken fails the tests that are meant for it, and no other."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.transform.conftest import Dbt, results
+
+ADD_UP = "assert_marts_add_up"
+NOT_LOST = "assert_no_contact_is_lost_or_invented"
+A_LEAD = "contact_id = (select min(contact_id) from marts.dim_contacts where not is_user)"
+A_USER = "contact_id = (select min(contact_id) from marts.dim_users)"
+A_CONVERSION = "contact_id = (select min(contact_id) from marts.fct_lead_conversions)"
+A_DAY = "date_day = date '2026-01-15'"
+A_COHORT = "signup_month = date '2026-01-01' and months_since_signup = 1"
+
+# what is broken -> the tests that fail
+BLOCKING = {
+    "a contact is lost": (
+        f"delete from intermediate.int_contacts_resolved where {A_LEAD}",
+        {NOT_LOST, ADD_UP},
+    ),
+    "a contact is invented": (
+        "insert into intermediate.int_contacts_resolved select * replace ('ghost' as contact_id) "
+        f"from intermediate.int_contacts_resolved where {A_LEAD}",
+        {NOT_LOST, ADD_UP},
+    ),
+    "a contact is there twice": (
+        "insert into intermediate.int_contacts_resolved "
+        f"from intermediate.int_contacts_resolved where {A_LEAD}",
+        {"unique_int_contacts_resolved_contact_id", ADD_UP},
+    ),
+    "a contact has an unknown stage": (
+        f"update marts.dim_contacts set contact_stage = 'customer' where {A_USER}",
+        {"accepted_values_dim_contacts_contact_stage__lead__converted_user__direct_user", ADD_UP},
+    ),
+    "a user is no contact": (
+        f"update marts.dim_users set contact_id = 'ghost' where {A_USER}",
+        {"relationships_dim_users_contact_id__contact_id__ref_dim_contacts_"},
+    ),
+    "a user has no day of signing up": (
+        f"update marts.dim_users set signed_up_at = null where {A_USER}",
+        {"not_null_dim_users_signed_up_at"},
+    ),
+    "a conversion is of no lead": (
+        f"update marts.fct_lead_conversions set contact_id = 'ghost' where {A_CONVERSION}",
+        {"relationships_fct_lead_conversions_contact_id__contact_id__ref_dim_leads_"},
+    ),
+    "a conversion is there twice": (
+        "insert into marts.fct_lead_conversions "
+        f"from marts.fct_lead_conversions where {A_CONVERSION}",
+        {"unique_fct_lead_conversions_contact_id", ADD_UP},
+    ),
+    "an attribute is of no contact": (
+        "update marts.fct_contact_attributes set contact_id = 'ghost' where rowid = 0",
+        {"relationships_fct_contact_attributes_contact_id__contact_id__ref_dim_contacts_"},
+    ),
+    "a day is missing": (
+        f"delete from marts.fct_contacts_daily where {A_DAY}",
+        {ADD_UP},
+    ),
+    "a day counts a lead too many": (
+        f"update marts.fct_contacts_daily set new_leads = new_leads + 1 where {A_DAY}",
+        {ADD_UP},
+    ),
+    "a channel is there twice": (
+        "insert into marts.fct_acquisition_monthly "
+        "select * replace (0 as contacts, 0 as leads, 0 as direct_users, 0 as conversions) "
+        "from marts.fct_acquisition_monthly limit 1",
+        {
+            "unique_combination_fct_acquisition_monthly_"
+            "first_contact_month__utm_source__utm_medium__utm_campaign"
+        },
+    ),
+    "more than all convert": (
+        "update marts.fct_acquisition_monthly set conversion_rate = 1.01 where rowid = 0",
+        {"within_range_fct_acquisition_monthly_conversion_rate__1__0"},
+    ),
+    "less than none stay": (
+        f"update marts.fct_retention_monthly set retention_rate = -0.01 where {A_COHORT}",
+        {"within_range_fct_retention_monthly_retention_rate__1__0"},
+    ),
+    "a score is beyond all promoters": (
+        "update marts.fct_nps_monthly set nps_score = 101 where rowid = 0",
+        {"within_range_fct_nps_monthly_nps_score__100___100"},
+    ),
+    "history ends before the present": (
+        f"delete from marts.fct_contact_changes where {A_LEAD}",
+        {ADD_UP},
+    ),
+}
+WARNING = {
+    "an impossible date": (
+        "update raw.leads set first_seen_at = '2024-02-30' where rowid = 0",
+        {"source_is_readable_date_analytics_api_leads_first_seen_at"},
+    ),
+    "a date in the future": (
+        f"update intermediate.int_contacts_resolved set created_at = '2099-01-01' where {A_USER}",
+        {"assert_no_moment_is_in_the_future"},
+    ),
+    "a flag that is none": (
+        "update raw.users set unsubscribe = 'maybe' where rowid = 0",
+        {"flags_and_numbers_of_users_are_readable"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("damage", "intended", "status"),
+    [
+        *(pytest.param(*case, "fail", id=name) for name, case in BLOCKING.items()),
+        *(pytest.param(*case, "warn", id=name) for name, case in WARNING.items()),
+    ],
+)
+def test_what_is_broken_fails_the_intended_tests_alone(
+    sandbox_folder: Path,
+    tmp_path: Path,
+    dbt: Dbt,
+    project: Path,
+    damage: str,
+    intended: set[str],
+    status: str,
+) -> None:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    shutil.copy(sandbox_folder / "warehouse.duckdb", folder)
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
+        (changed,) = warehouse.execute(damage).fetchone() or (0,)
+        assert changed > 0
+    dbt(folder, "test", "--exclude", "test_type:unit")
+    outcome = results(project / "target")
+    assert len(outcome) > 90
+    found = {name: node["status"] for name, node in outcome.items() if node["status"] != "pass"}
+    assert found == dict.fromkeys(intended, status)
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as warehouse:
+        for name in intended:  # the rows that failed are kept for a look
+            relation = outcome[name]["relation_name"]
+            assert warehouse.sql(f"select count(*) > 0 from {relation}").fetchall() == [(True,)]
