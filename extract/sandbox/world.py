@@ -109,7 +109,8 @@ class _Contact:
         self.voted = self._maybe(draw, 0.3, 30, 90) if becomes_user else NEVER
         loyal = self.active_until > self._later(self.arrived, 150)
         self.vote = draw.choices(
-            range(11), [1, 1, 1, 1, 1, 2, 2, 4, 5, 9, 9] if loyal else [2] * 11
+            range(11),
+            [1, 1, 1, 1, 1, 2, 2, 4, 5, 9, 9] if loyal else [1, 1, 1, 1, 2, 2, 3, 5, 6, 5, 4],
         )[0]
         # a direct user may get its contact id only later
         self.numbered = self.arrived if self.was_lead else self._maybe(draw, 0.5, 0, 20)
