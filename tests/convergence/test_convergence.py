@@ -25,7 +25,7 @@ STEPS = 8  # at most, in a history: most are a run
 KILLS = {
     "full": [
         ("page", 2), ("page", 8), ("normalize", 1), ("normalize", 3), ("load", 1), ("load", 13),
-        ("load", 30), ("removal", 1), ("removal", 3), ("note", 3), ("dbt", 100),
+        ("load", 30), ("removal", 1), ("removal", 3), ("note", 3), ("dbt", 100), ("dbt", 600),
     ],
     "incremental": [("page", 1), ("load", 5), ("load", 13), ("note", 5), ("models", 1)],
 }  # fmt: skip
