@@ -46,8 +46,7 @@
     ['fct_nps_monthly', 'sum(promoters + passives + detractors)', 'dim_users',
         'nps_category is not null'],
 
-    ['fct_contact_changes', "sum(case when is_latest and deleted_at is null then 1 end)",
-        'dim_contacts', 'true']
+    ['fct_contact_changes', 'sum(case when is_current then 1 end)', 'dim_contacts', 'true']
 ] %}
 
 with

@@ -42,60 +42,56 @@ builds as (
 
 ),
 
-numbered_versions as (
+begun as (
 
     select
         user_id,
         contact_id,
-        dbt_valid_from,
-        row_number() over (
-            partition by user_id
-            order by dbt_valid_from, contact_id
-        ) as number_order
+        dbt_valid_from
     from versions
-    where user_id is not null and contact_id <> {{ dbt.concat(["'user:'", "user_id"]) }}
+    where dbt_is_deleted = 'False' and user_id is not null
 
 ),
 
--- a user that got its number as a contact late is the contact `user:<user_id>` before
-late_numbers as (
+-- a user whose id as a contact came late or changed ends under one id and begins under another in
+-- the same build: it was not deleted
+ended as (
 
     select
-        {{ dbt.concat(["'user:'", "user_id"]) }} as first_contact_id,
-        contact_id,
-        dbt_valid_from
-    from numbered_versions
-    where number_order = 1
+        versions.dbt_scd_id,
+        begun.contact_id as next_contact_id
+    from versions
+    inner join begun
+        on
+            versions.user_id = begun.user_id
+            and versions.dbt_valid_from = begun.dbt_valid_from
+    where versions.dbt_is_deleted = 'True'
 
 ),
 
--- and when it got the number, it was not deleted
-versions_of_contacts as (
+noticed as (
 
     select
         versions.*,
-        coalesce(late_numbers.contact_id, versions.contact_id) as settled_contact_id,
+        ended.next_contact_id,
         coalesce(builds.loaded_at, versions.dbt_valid_from) as noticed_at
     from versions
     inner join builds
         on
             versions.dbt_valid_from = builds.built_at
             and builds.own_finished_at is null
-    left join late_numbers
-        on versions.contact_id = late_numbers.first_contact_id
-    where
-        late_numbers.contact_id is null
-        or versions.dbt_is_deleted = 'False'
-        or versions.dbt_valid_from <> late_numbers.dbt_valid_from
+    left join ended
+        on versions.dbt_scd_id = ended.dbt_scd_id
 
 )
 
 select
-    settled_contact_id as contact_id,
+    contact_id,
     row_number() over (
-        partition by settled_contact_id
+        partition by contact_id
         order by dbt_valid_from, dbt_scd_id
     ) as version_number,
+    next_contact_id,
     user_id,
     email,
     contact_stage,
@@ -106,8 +102,8 @@ select
     nps_vote,
     is_unsubscribed,
     {{ is_reachable() }} as is_reachable,
-    dbt_is_deleted = 'True' as is_deletion,
+    dbt_is_deleted = 'True' as is_end,
     dbt_valid_from = min(dbt_valid_from) over () as is_of_first_build,
     last_updated_at,
     noticed_at
-from versions_of_contacts
+from noticed

@@ -18,7 +18,7 @@ as_of as (
 
 ),
 
-first_noticed as (
+contacts_noticed as (
 
     select
         contact_id,
@@ -29,30 +29,43 @@ first_noticed as (
 
 ),
 
+-- under whatever id as a contact
+users_noticed as (
+
+    select
+        user_id,
+        min(noticed_at) as noticed_at
+    from versions
+    where user_id is not null
+    group by user_id
+
+),
+
 -- what the first build found may be older: then last_update is the best there is
 user_versions as (
 
     select
-        contact_id,
+        user_id,
         nps_vote,
-        lag(nps_vote) over (partition by contact_id order by version_number) as previous_vote,
+        lag(nps_vote) over (partition by user_id order by noticed_at, version_number)
+            as previous_vote,
         case
             when is_of_first_build and last_updated_at < noticed_at then last_updated_at
             else noticed_at
         end as voted_at
     from versions
-    where user_id is not null
+    where user_id is not null and not is_end
 
 ),
 
 votes as (
 
     select
-        contact_id,
+        user_id,
         max(voted_at) as voted_at
     from user_versions
     where nps_vote is not null and (previous_vote is null or previous_vote <> nps_vote)
-    group by contact_id
+    group by user_id
 
 ),
 
@@ -67,8 +80,9 @@ known as (
         contacts.first_seen_at,
         contacts.created_at,
         as_of.as_of_at,
-        coalesce(first_noticed.noticed_at, as_of.as_of_at) as noticed_at,
-        coalesce(first_noticed.noticed_as_user_at, as_of.as_of_at) as noticed_as_user_at,
+        least(contacts_noticed.noticed_at, users_noticed.noticed_at, as_of.as_of_at) as noticed_at,
+        least(contacts_noticed.noticed_as_user_at, users_noticed.noticed_at, as_of.as_of_at)
+            as noticed_as_user_at,
         coalesce(votes.voted_at, as_of.as_of_at) as voted_at,
         -- a clock that is up to a day ahead is another time zone; beyond, it is wrong
         case
@@ -77,10 +91,12 @@ known as (
         end as last_active_at
     from contacts
     cross join as_of
-    left join first_noticed
-        on contacts.contact_id = first_noticed.contact_id
+    left join contacts_noticed
+        on contacts.contact_id = contacts_noticed.contact_id
+    left join users_noticed
+        on contacts.user_id = users_noticed.user_id
     left join votes
-        on contacts.contact_id = votes.contact_id
+        on contacts.user_id = votes.user_id
 
 ),
 

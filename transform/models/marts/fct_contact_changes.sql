@@ -16,7 +16,7 @@ compared as (
         lag(country_code) over next_version as previous_country_code,
         lag(is_reachable) over next_version as was_reachable,
         lag(is_unsubscribed) over next_version as was_unsubscribed,
-        lag(is_deletion) over next_version as was_deleted,
+        lag(is_end) over next_version as had_ended,
         lead(version_number) over next_version is null as is_latest
     from versions
     window next_version as (partition by contact_id order by version_number)
@@ -28,10 +28,12 @@ select
     version_number,
     case
         when version_number = 1 then 'first_seen'
-        when is_deletion then 'deleted'
-        when was_deleted then 'returned'
+        when is_end and next_contact_id is not null then 'renumbered'
+        when is_end then 'deleted'
+        when had_ended then 'returned'
         else 'changed'
     end as change_type,
+    next_contact_id,
     user_id,
     email,
     contact_stage,
@@ -46,7 +48,7 @@ select
     nps_vote,
     is_reachable,
     was_reachable,
-    is_latest,
+    is_latest and not is_end as is_current,
     version_number > 1 and contact_stage <> previous_contact_stage as has_stage_changed,
     version_number > 1
     and coalesce(subscription_status, '') <> coalesce(previous_subscription_status, '')
@@ -60,5 +62,5 @@ select
     and coalesce(is_unsubscribed, false)
     and not coalesce(was_unsubscribed, false) as has_unsubscribed,
     noticed_at as changed_at,
-    case when is_deletion then noticed_at end as deleted_at
+    case when is_end and next_contact_id is null then noticed_at end as deleted_at
 from compared
