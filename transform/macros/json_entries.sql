@@ -1,13 +1,14 @@
 {#-
-    The entries of a JSON object as rows to join to its own row, one per key: `key`, `value` and
-    `type`, for the macros below.
+    The entries of a JSON object: to be selected, it makes a row of each, with `key` (text) and
+    `value` (JSON). For objects only.
 -#}
 {% macro json_entries(column) -%}
     {{ return(adapter.dispatch('json_entries')(column)) }}
 {%- endmacro %}
 
+{#- DuckDB's own json_each takes ten times as long. -#}
 {% macro duckdb__json_entries(column) -%}
-    json_each({{ column }})
+    unnest(map_entries(from_json({{ column }}, '"MAP(VARCHAR, JSON)"')))
 {%- endmacro %}
 
 {#- Whether a JSON value is an object: PHP back ends send an empty list for an empty one. -#}
@@ -19,27 +20,27 @@
     json_type({{ column }}) = 'OBJECT'
 {%- endmacro %}
 
-{#- An entry's value as text: a string without its quotes, anything else as JSON; null for null. -#}
-{% macro json_entry_text(entry) -%}
-    {{ return(adapter.dispatch('json_entry_text')(entry)) }}
+{#- A JSON value as text: a string without its quotes, anything else as JSON; null for null. -#}
+{% macro json_value_text(value) -%}
+    {{ return(adapter.dispatch('json_value_text')(value)) }}
 {%- endmacro %}
 
-{% macro duckdb__json_entry_text(entry) -%}
-    ({{ entry }}.value ->> '$')
+{% macro duckdb__json_value_text(value) -%}
+    ({{ value }} ->> '$')
 {%- endmacro %}
 
-{#- An entry's type: text, number, boolean, list or object; null for null. -#}
-{% macro json_entry_type(entry) -%}
-    {{ return(adapter.dispatch('json_entry_type')(entry)) }}
+{#- The type of a JSON value: text, number, boolean, list or object; null for null. -#}
+{% macro json_value_type(value) -%}
+    {{ return(adapter.dispatch('json_value_type')(value)) }}
 {%- endmacro %}
 
-{% macro duckdb__json_entry_type(entry) -%}
-    case {{ entry }}.type
+{% macro duckdb__json_value_type(value) -%}
+    case json_type({{ value }})
         when 'VARCHAR' then 'text'
         when 'BOOLEAN' then 'boolean'
         when 'ARRAY' then 'list'
         when 'OBJECT' then 'object'
         when 'NULL' then null
-        else 'number'
+        else case when {{ value }} is not null then 'number' end
     end
 {%- endmacro %}

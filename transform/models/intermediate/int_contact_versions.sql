@@ -33,6 +33,7 @@ builds as (
 
     select
         happened_at as built_at,
+        happened_at = min(case when finished_at is null then happened_at end) over () as is_first,
         finished_at as own_finished_at,
         max(finished_at) over (
             order by happened_at
@@ -74,6 +75,7 @@ noticed as (
     select
         versions.*,
         ended.next_contact_id,
+        builds.is_first as is_of_first_build,
         coalesce(builds.loaded_at, versions.dbt_valid_from) as noticed_at
     from versions
     inner join builds
@@ -86,11 +88,8 @@ noticed as (
 )
 
 select
+    dbt_scd_id as contact_version_id,
     contact_id,
-    row_number() over (
-        partition by contact_id
-        order by dbt_valid_from, dbt_scd_id
-    ) as version_number,
     next_contact_id,
     user_id,
     email,
@@ -103,7 +102,8 @@ select
     is_unsubscribed,
     {{ is_reachable() }} as is_reachable,
     dbt_is_deleted = 'True' as is_end,
-    dbt_valid_from = min(dbt_valid_from) over () as is_of_first_build,
+    is_of_first_build,
     last_updated_at,
+    dbt_valid_from as built_at,
     noticed_at
 from noticed

@@ -47,8 +47,7 @@ user_versions as (
     select
         user_id,
         nps_vote,
-        lag(nps_vote) over (partition by user_id order by noticed_at, version_number)
-            as previous_vote,
+        lag(nps_vote) over (partition by user_id order by built_at) as previous_vote,
         case
             when is_of_first_build and last_updated_at < noticed_at then last_updated_at
             else noticed_at

@@ -1,6 +1,5 @@
 {#- what both lists say about a contact -#}
 {%- set shared_columns = [
-    'email',
     'full_name',
     'role',
     'username',
@@ -64,12 +63,18 @@ leads_of_old as (
 
 ),
 
--- a user has one e-mail, and what a later load listed is newer: the rows of its earlier e-mails
--- stay in raw until the next full read
+-- Which row stands for a contact is settled on the keys alone, as sorting whole rows is slow.
+-- A user has one e-mail, and what a later load listed is newer: the rows of its earlier e-mails
+-- stay in raw until the next full read.
 users_with_recency as (
 
     select
-        *,
+        user_id,
+        email,
+        contact_id,
+        loaded_at,
+        changed_at,
+        last_updated_at,
         row_number() over (
             partition by user_id
             order by loaded_at desc, {{ newest_first() }}, email
@@ -104,17 +109,17 @@ current_users as (
 
 ),
 
-all_rows as (
+all_keys as (
 
     select
         settled_contact_id as contact_id,
         user_id,
-        nps_vote,
+        email,
         true as is_user,
         lead_flag,
         loaded_at,
         changed_at,
-        {{ shared_columns | join(',\n        ') }}
+        last_updated_at
     from current_users
 
     union all
@@ -122,12 +127,12 @@ all_rows as (
     select
         contact_id,
         null as user_id,
-        null as nps_vote,
+        null as email,
         false as is_user,
         1 as lead_flag,
         loaded_at,
         changed_at,
-        {{ shared_columns | join(',\n        ') }}
+        last_updated_at
     from leads
 
 ),
@@ -146,14 +151,17 @@ ranked as (
                 loaded_at desc,
                 user_id
         ) as recency
-    from all_rows
+    from all_keys
 
 ),
 
-resolved as (
+settled as (
 
     select
-        ranked.*,
+        ranked.contact_id,
+        ranked.user_id,
+        ranked.email,
+        ranked.is_user,
         ranked.is_user
         and (
             ranked.contact_lead_flag = 1
@@ -163,6 +171,41 @@ resolved as (
     left join leads_of_old
         on ranked.contact_id = leads_of_old.contact_id
     where ranked.recency = 1
+
+),
+
+resolved as (
+
+    select
+        settled.contact_id,
+        settled.user_id,
+        settled.is_user,
+        settled.is_converted,
+        users.nps_vote,
+        users.loaded_at,
+        users.email,
+        users.{{ shared_columns | join(',\n        users.') }}
+    from settled
+    inner join users
+        on
+            settled.user_id = users.user_id
+            and settled.email = users.email
+
+    union all
+
+    select
+        settled.contact_id,
+        settled.user_id,
+        settled.is_user,
+        settled.is_converted,
+        null as nps_vote,
+        leads.loaded_at,
+        leads.email,
+        leads.{{ shared_columns | join(',\n        leads.') }}
+    from settled
+    inner join leads
+        on settled.contact_id = leads.contact_id
+    where not settled.is_user
 
 )
 
@@ -179,5 +222,6 @@ select
     {{ is_reachable() }} as is_reachable,
     nps_vote,
     loaded_at,
+    email,
     {{ shared_columns | join(',\n    ') }}
 from resolved

@@ -6,20 +6,19 @@ contacts as (
 
 ),
 
-with_attributes as (
+entries as (
 
     select
         contact_id,
-        attributes
+        {{ json_entries('attributes') }} as entry
     from contacts
     where {{ is_json_object('attributes') }}
 
 )
 
 select
-    with_attributes.contact_id,
-    entries.key as attribute_key,
-    {{ blank_to_null(json_entry_text('entries')) }} as attribute_value,
-    {{ json_entry_type('entries') }} as value_type
-from with_attributes
-cross join {{ json_entries('with_attributes.attributes') }} as entries
+    entries.contact_id,
+    entries.entry.key as attribute_key,
+    {{ blank_to_null(json_value_text('entries.entry.value')) }} as attribute_value,
+    {{ json_value_type('entries.entry.value') }} as value_type
+from entries

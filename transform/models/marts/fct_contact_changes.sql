@@ -10,6 +10,7 @@ compared as (
 
     select
         *,
+        row_number() over next_version as version_number,
         lag(contact_stage) over next_version as previous_contact_stage,
         lag(subscription_status) over next_version as previous_subscription_status,
         lag(role) over next_version as previous_role,
@@ -17,9 +18,9 @@ compared as (
         lag(is_reachable) over next_version as was_reachable,
         lag(is_unsubscribed) over next_version as was_unsubscribed,
         lag(is_end) over next_version as had_ended,
-        lead(version_number) over next_version is null as is_latest
+        lead(contact_id) over next_version is null as is_latest
     from versions
-    window next_version as (partition by contact_id order by version_number)
+    window next_version as (partition by contact_id order by built_at)
 
 )
 
