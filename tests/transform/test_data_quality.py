@@ -94,7 +94,7 @@ BLOCKING = {
 WARNING = {
     "an impossible date": (
         "update raw.leads set first_seen_at = '2024-02-30' where rowid = 0",
-        {"source_is_readable_date_analytics_api_leads_first_seen_at"},
+        {"dates_of_leads_are_readable"},
     ),
     "a date in the future": (
         f"update intermediate.int_contacts_resolved set created_at = '2099-01-01' where {A_USER}",
@@ -131,7 +131,7 @@ def test_what_is_broken_fails_the_intended_tests_alone(
         assert changed > 0
     dbt(folder, "test", "--exclude", "test_type:unit")
     outcome = results(project / "target")
-    assert len(outcome) > 90
+    assert len(outcome) > 80
     found = {name: node["status"] for name, node in outcome.items() if node["status"] != "pass"}
     assert found == dict.fromkeys(intended, status)
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as warehouse:

@@ -346,7 +346,6 @@ ALIKE = [
     " ",
 ]
 OURS = [
-    "unreadable_date",
     "unreadable_value",
     "column_name",
     "changed_at",
@@ -408,7 +407,7 @@ def test_fields_come_and_go(lists: Lists, api: ApiServer, elt: Elt, query: Query
         *('["text"]', '["list"]', '["NaN"]', '["half \\\\ud83d"]'),
     }
     for test in (
-        "source_is_readable_date_analytics_api_leads_first_seen_at",
+        "dates_of_leads_are_readable",
         "flags_and_numbers_of_leads_are_readable",
     ):
         assert f"warning: {test}" in outcome.stdout

@@ -121,14 +121,14 @@ def test_dirty_rows_warn_and_are_stored_for_a_look(
     lists["leads"] = [lead(None), lead(1, first_seen_at="2024-02-30"), lead(2, last_update="?")]
     outcome = elt("run")
     assert outcome.exit_code == 0
-    assert "3 warned, 0 failed" in outcome.stdout
+    assert "2 warned, 0 failed" in outcome.stdout
     assert 'select * from "warehouse"."audit"."assert_no_row_was_rejected"' in outcome.stdout
     assert "assert_no_row_was_rejected" in outcome.stdout
-    for test, unreadable in {
-        "source_is_readable_date_analytics_api_leads_first_seen_at": "2024-02-30",
-        "source_is_readable_date_analytics_api_leads_last_update": "?",
-    }.items():
-        assert query(f"select unreadable_date from audit.{test}") == [(unreadable,)]
+    dates = "from audit.dates_of_leads_are_readable order by column_name"
+    assert query(f"select column_name, unreadable_value {dates}") == [
+        ("first_seen_at", "2024-02-30"),
+        ("last_update", "?"),
+    ]
     assert query("select reason from audit.assert_no_row_was_rejected") == [
         ("crmhero_user_id is missing or blank",)
     ]
@@ -173,7 +173,7 @@ def test_the_logic_of_the_models_passes_its_unit_tests(
 ) -> None:
     run = dbt(sandbox_folder, "test", "--select", "test_type:unit")
     assert run.returncode == 0, run.stdout
-    assert len(results(project / "target")) >= 10
+    assert len(results(project / "target")) > 60
 
 
 def test_dbt_test_by_hand_passes_on_the_last_run(
