@@ -9,7 +9,7 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --un
 	--generate-hashes --no-header
 LINT_TARGET := target/lint
 
-.PHONY: help elt check sandbox install test lint format types pytest soak lock clean
+.PHONY: help elt check sandbox install test lint format types pytest soak benchmark lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ pytest: $(VENV)/dev ## run the unit, integration and dbt tests
 
 soak: $(VENV)/dev ## try random histories of faults and kills, for SOAK_MINUTES (60)
 	@$(BIN)/pytest -m soak tests/convergence
+
+benchmark: $(VENV)/dev ## time the build of a million contacts (CONTACTS=...)
+	@$(BIN)/python -m tests.benchmark
 
 format: $(VENV)/dev ## format Python and SQL
 	@$(BIN)/ruff format .

@@ -65,47 +65,36 @@ leads_of_old as (
 
 -- Which row stands for a contact is settled on the keys alone, as sorting whole rows is slow.
 -- A user has one e-mail, and what a later load listed is newer: the rows of its earlier e-mails
--- stay in raw until the next full read.
+-- stay in raw until the next full read. Its id as a contact may come late, and the row of its
+-- newest e-mail may lack it.
 users_with_recency as (
 
     select
         user_id,
         email,
-        contact_id,
         loaded_at,
         changed_at,
         last_updated_at,
-        row_number() over (
-            partition by user_id
-            order by loaded_at desc, {{ newest_first() }}, email
-        ) as recency,
-        row_number() over (
-            partition by user_id
-            order by
-                case when contact_id is null then 1 else 0 end,
-                loaded_at desc,
-                {{ newest_first() }},
-                email
-        ) as contact_id_recency,
+        row_number() over newest_first as recency,
+        first_value(contact_id ignore nulls) over (
+            newest_first rows between unbounded preceding and unbounded following
+        ) as newest_contact_id,
         max(case when has_been_lead then 1 else 0 end) over (partition by user_id) as lead_flag
     from users
+    window newest_first as (
+        partition by user_id
+        order by loaded_at desc, {{ newest_first() }}, email
+    )
 
 ),
 
--- a user's id as a contact may come late, and the row of its newest e-mail may lack it
 current_users as (
 
     select
-        users_with_recency.*,
-        coalesce(
-            with_contact_id.contact_id, {{ dbt.concat(["'user:'", "users_with_recency.user_id"]) }}
-        ) as settled_contact_id
+        *,
+        coalesce(newest_contact_id, {{ dbt.concat(["'user:'", "user_id"]) }}) as settled_contact_id
     from users_with_recency
-    inner join users_with_recency as with_contact_id
-        on
-            users_with_recency.user_id = with_contact_id.user_id
-            and with_contact_id.contact_id_recency = 1
-    where users_with_recency.recency = 1
+    where recency = 1
 
 ),
 
