@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+CONTACTS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
 # no cache: nothing is written outside this folder
@@ -45,8 +46,8 @@ pytest: $(VENV)/dev ## run the unit, integration and dbt tests
 soak: $(VENV)/dev ## try random histories of faults and kills, for SOAK_MINUTES (60)
 	@$(BIN)/pytest -m soak tests/convergence
 
-benchmark: $(VENV)/dev ## time the build of a million contacts (CONTACTS=...)
-	@$(BIN)/python -m tests.benchmark
+benchmark: $(VENV)/dev ## measure the build of CONTACTS (1000000) made-up contacts
+	@$(BIN)/python -m tests.benchmark $(CONTACTS)
 
 format: $(VENV)/dev ## format Python and SQL
 	@$(BIN)/ruff format .

@@ -1,153 +1,219 @@
-"""How long a build of the models takes: `make benchmark`, of CONTACTS contacts, a million.
+"""Measures `dbt build` on made-up contacts: `make benchmark`, which is no test.
 
-A run against the sandbox makes the warehouse, so that it has the shape of a real one; made-up rows
-then take the place of what it loaded. Three builds follow: the first, one without a change, and one
-after one user in a hundred has changed.
+A run of the sandbox makes the raw tables; SQL fills them with many more contacts of its kinds. Then
+come three builds: the first, one with nothing changed, and one with 1% of the users changed. The
+project that is measured is the one that `extract` is imported from.
 """
 
+import contextlib
 import json
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 
-from extract import settings
+from extract import __main__, settings
+from extract.sandbox import vocabulary as words
 
-CONTACTS = int(os.environ.get("CONTACTS", "1000000"))
-USERS = 45  # percent; half of them were leads
-SLOWEST = 8  # nodes that are shown
-
-# a number below `range` that looks random and is always the same
-PICK = "create macro pick(i, salt, range) as (hash(i * 100 + salt) % range)::bigint"
-PEOPLE = f"""
-create temp table people as
+TIMEOUT = 3600  # seconds; with 1,000,000 contacts the three builds take some minutes
+RSS_UNIT = 2**20 if sys.platform == "darwin" else 2**10  # bytes or KiB, to MiB
+FAR = [words.PLACES[0]._replace(country=f"Far {n}", country_code=f"F{n}") for n in range(32)]
+WORDS = {
+    "channels": [row._asdict() for row in words.CHANNELS for _ in range(row.weight)],
+    "places": [row._asdict() for row in words.PLACES for _ in range(row.weight)]
+    + [row._asdict() for row in FAR],
+    "names": [f"{first} {last}" for first in words.FIRST_NAMES for last in words.LAST_NAMES],
+    "systems": words.SYSTEMS,
+    "browsers": words.BROWSERS,
+    "roles": words.ROLES,
+}
+MACROS = """
+set enable_progress_bar = false;
+create temp macro draw(i, what, below) as cast(hash(i, what) % below as bigint);
+create temp macro pick(i, what) as getvariable(what)[1 + draw(i, what, len(getvariable(what)))];
+create temp macro flag(i, what, percent) as if(draw(i, what, 100) < percent, '1', '0');
+create temp macro told(moment) as
+    strftime(make_timestamp(1000000 * cast(moment as bigint)), '%Y-%m-%d %H:%M:%S');
+create temp macro version(moment, i) as
+    replace(told(moment), ' ', 'T') || '.000000+00:00 ' || lpad(cast(i as varchar), 12, '0')
+"""
+# stage: below 550 a lead, below 775 a user that was one, else a user that signed up directly
+CONTACTS = """
+create temp table contacts as
+with people as (
+    select
+        i, draw(i, 'stage', 1000) as stage, pick(i, 'channels') as channel,
+        pick(i, 'places') as place, pick(i, 'systems') as machine, pick(i, 'names') as name,
+        replace(lower(name), ' ', '.') || '.' || i as username, draw(i, 'paid', 3) as paid,
+        $until - cast(63072000 * (1 - sqrt((i + 0.5) / $contacts)) as bigint) as arrived,
+        if(stage between 550 and 774, draw(i, 'wait', 2592000), 0) as waited,
+        least($until, arrived + waited) as began,
+        began + cast(($until - began) * pow(draw(i, 'visit', 1000) / 1000, 2) as bigint) as seen
+    from range($contacts) as numbers (i)
+),
+listed as (
+    select
+        *, if(list = 'users' or stage < 550, seen, if(list = 'leads', arrived, began)) as changed,
+        -- a number, a number in quotes or a date, as the real API mixes them
+        case i % 3 when 0 then to_json(began) when 1 then to_json(cast(began as varchar))
+            else to_json(told(began)) end as created,
+        {'role': pick(i, 'roles'), 'username': username, 'create_date': created,
+         'sub_status': ['trial', 'active', 'cancelled'][1 + paid], 'sub_active': paid % 2,
+         'ab_test': null, 'ab_test_var': null, 'initiated_checkout_at': if(paid > 0, began, null),
+         'favourite_colour': 'teal', 'company_size': 10 + draw(i, 'size', 9) * 10} as account
+    from people cross join (values ('leads'), ('users'), ('earlier')) as lists (list)
+    where case list -- a merge leaves some former leads and earlier e-mails behind
+        when 'leads' then stage < 550 or (stage < 775 and draw(i, 'stale', 20) = 0)
+        when 'users' then stage >= 550 else stage >= 550 and draw(i, 'renamed', 25) = 0 end
+)
 select
-    i,
-    pick(i, 1, 100) < {USERS} as is_user,
-    pick(i, 2, 2) as was_lead,
-    1730419200 + pick(i, 3, 63072000) as seen,
-    seen + pick(i, 4, 8640000) as active,
-    ['google', 'linkedin', 'newsletter', 'partner', null][1 + pick(i, 5, 5)] as utm_source,
-    'campaign ' || pick(i, 6, 10) as utm_campaign,
-    pick(i, 7, 40) as place
-from range({CONTACTS}) as numbers (i)
+    if(stage < 775 or draw(i, 'numbered', 20) > 0, 5000 + 3 * i, null) as crmhero_user_id,
+    list, 'u-' || i as user_id, name, username || '@' || list || '.example.com' as email,
+    if(list = 'leads', '0', '1') as is_user, if(stage < 775, '1', '0') as was_lead,
+    cast(arrived as varchar) as first_seen_at, cast(changed as varchar) as last_activity,
+    last_activity as last_page_viewed_at, told(changed) as last_update,
+    machine[1] as os, machine[2] as os_version, pick(i, 'browsers') as browser_name,
+    place.language as browser_language, unnest(place), channel.referrer,
+    channel.source as utm_source, channel.medium as utm_medium,
+    channel.campaigns[1 + draw(i, 'campaign', len(channel.campaigns))] as utm_campaign,
+    'https://example.com/' || machine[1] as last_page_viewed,
+    flag(i, 'out', 12) as unsubscribe, flag(i, 'bounce', 3) as bounce, flag(i, 'spam', 1) as spam,
+    if(draw(i, 'voted', 10) < 3, cast(draw(i, 'vote', 11) as varchar), null) as nps_vote,
+    case when list <> 'leads' and i % 2 = 0 then to_json(account)
+        when list <> 'leads' then to_json(struct_insert(account, beta := true))
+        when i % 5 > 0 then json('[]') when i % 2 = 0 then json('{"beta":true}')
+        else to_json({'favourite_colour': 'amber', 'company_size': i % 9}) end as attributes,
+    cast(changed as double) as _cursor, version(changed, i) as _version,
+    left(md5(list || i), 14) as _dlt_id,
+    if(changed > $until - 259200, $load, $full_load) as _dlt_load_id
+from listed order by changed desc
 """
-FIELDS = """
-    i as crmhero_user_id,
-    'person' || i || '@example.com' as email,
-    'Person ' || i as name,
-    seen::varchar as first_seen_at,
-    active::varchar as last_activity,
-    active::varchar as last_page_viewed_at,
-    strftime(to_timestamp(active), '%Y-%m-%d %H:%M:%S') as last_update,
-    'Country ' || place as country,
-    'C' || place as country_code,
-    (pick(i, 8, 10) = 0)::integer::varchar as unsubscribe,
-    (pick(i, 9, 30) = 0)::integer::varchar as bounce,
-    '0' as spam,
-    was_lead::varchar as was_lead,
-    utm_source,
-    'cpc' as utm_medium,
-    utm_campaign,
-    'https://example.com/pricing' as last_page_viewed,
-    active::double as _cursor,
-    active::varchar as _version,
-    (select max(load_id) from raw.elt_runs) as _dlt_load_id,
-    i::varchar as _dlt_id,
-"""
-LEADS = f"""
+INSERTS = """
+truncate raw.leads; truncate raw.users;
 insert into raw.leads by name
-select {FIELDS}
-    if(pick(i, 10, 5) = 0, {{'colour': 'teal', 'plan': pick(i, 11, 9)}}::json, '[]'::json)
-        as attributes
-from people where not is_user
-"""
-USERS_ROWS = f"""
+    select * exclude (list, user_id, nps_vote, language, weight) from contacts where list = 'leads';
 insert into raw.users by name
-select {FIELDS}
-    'u' || i as user_id,
-    if(pick(i, 12, 3) = 0, pick(i, 13, 11)::varchar, null) as nps_vote,
-    {{
-        'role': ['admin', 'viewer', 'owner'][1 + pick(i, 14, 3)],
-        'username': 'person' || i,
-        'create_date': if(i % 2 = 0, (seen + 86400)::varchar,
-            strftime(to_timestamp(seen + 86400), '%Y-%m-%d %H:%M:%S')),
-        'sub_status': ['trial', 'active', 'cancelled'][1 + pick(i, 15, 3)],
-        'sub_active': pick(i, 16, 2),
-        'ab_test': null, 'ab_test_var': null, 'initiated_checkout_at': null,
-        'colour': 'teal', 'company_size': pick(i, 17, 9)
-    }}::json as attributes
-from people where is_user
+    select * exclude (list, language, weight) from contacts where list <> 'leads';
+update raw.elt_runs set
+    started_at = started_at - interval 3 days, finished_at = finished_at - interval 3 days
 """
 CHANGE = """
-update raw.users set unsubscribe = '1', last_activity = '1790000000' where hash(user_id) % 100 = 0
+update raw.users set
+    last_activity = cast($now as varchar), last_update = told($now), _cursor = $now,
+    _version = version($now, right(_version, 12)), _dlt_load_id = $load,
+    attributes = regexp_replace(cast(attributes as varchar), '("sub_status":")[a-z]+', '\\1paused')
+where hash(_dlt_id) % 100 < $percent
 """
+NOTE = """
+insert into raw.elt_runs
+select * replace ($load as load_id, $load as _dlt_load_id, 'incremental' as mode,
+    cast(told($now) as timestamp) as started_at, cast(told($now) as timestamp) as finished_at)
+from raw.elt_runs limit 1
+"""
+
+
+def fill(folder: Path, contacts: int) -> None:
+    """Make a warehouse with so many contacts in its raw tables, and without models."""
+    from extract import dbt_build
+    from extract import folder as data_folder
+
+    os.environ |= {"ELT__DATA_DIR": str(folder), "SOURCES__ANALYTICS_API__BASE_URL": "sandbox"}
+    with (
+        patch.object(data_folder, "LAST_RUN", folder / "last_run"),
+        patch.object(dbt_build, "build", lambda *_: dbt_build.BuildResult()),
+        contextlib.redirect_stdout(None),
+    ):
+        if __main__.main(["run"]):
+            raise SystemExit("The run of the sandbox failed.")
+    until = int(time.time()) - 3600
+    full_load = f"{until - 259200}.5"  # the rows changed since are a later load's
+    with duckdb.connect(str(folder / "sandbox" / "warehouse.duckdb")) as warehouse:
+        warehouse.execute(MACROS)
+        for name, values in WORDS.items():
+            warehouse.execute(f"set variable {name} = $1", [values])
+        loads = {"load": f"{until}.5", "full_load": full_load}
+        warehouse.execute(CONTACTS, {"contacts": contacts, "until": until, **loads})
+        warehouse.execute(INSERTS)
+        warehouse.execute("update raw.elt_runs set load_id = $full_load", {"full_load": full_load})
+
+
+def load(folder: Path, percent: int) -> None:
+    """Change a share of the users, and note a run."""
+    now = int(time.time())
+    run = {"now": now, "load": f"{now}.5"}
+    with duckdb.connect(str(folder / "sandbox" / "warehouse.duckdb")) as warehouse:
+        warehouse.execute(MACROS)
+        warehouse.execute(CHANGE, {**run, "percent": percent})
+        warehouse.execute(NOTE, run)
+
+
+def build(folder: Path, title: str) -> None:
+    """Run dbt, and print what it took.
+
+    Raises:
+        SystemExit: dbt failed; says how.
+    """
+    warehouse, said = folder / "sandbox" / "warehouse.duckdb", folder / "said"
+    environment = os.environ | {
+        "DLT__CREDENTIALS__DATABASE": str(warehouse),
+        "DBT_PROJECT_DIR": str(settings.ROOT / "transform"),
+        "DBT_PROFILES_DIR": str(settings.ROOT / "transform"),
+        "DBT_TARGET_PATH": str(folder),
+        "DBT_LOG_PATH": str(folder),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    dbt = [f"{sys.prefix}/bin/dbt", "build", "--exclude-resource-type", "unit_test"]
+    started = time.perf_counter()
+    with said.open("w") as out, subprocess.Popen(dbt, env=environment, stdout=out) as process:
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - started
+    if process.returncode:
+        raise SystemExit(f"{said.read_text()[-4000:]}\n{title}: dbt failed ({process.returncode}).")
+    nodes = json.loads((folder / "run_results.json").read_text())["results"]
+    statuses = Counter(node["status"] for node in nodes)
+    print(
+        f"\n{title}: {wall:.1f} s wall, {used.ru_utime + used.ru_stime:.1f} s CPU, "
+        f"{used.ru_maxrss / RSS_UNIT:.0f} MiB peak RSS, "
+        f"warehouse {warehouse.stat().st_size / 2**20:.0f} MiB; {dict(statuses)}"
+    )
+    for node in sorted(nodes, key=lambda node: -float(node["execution_time"]))[:8]:
+        kind, _, name, *_ = node["unique_id"].split(".")
+        print(f"{node['execution_time']:9.1f} s  {kind} {name}")
+    tests = [node["execution_time"] for node in nodes if node["unique_id"].startswith("test.")]
+    print(f"{sum(tests):9.1f} s  the {len(tests)} tests added up; some run at once", flush=True)
 
 
 def main() -> None:
-    """Print what three builds take."""
-    folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
-    try:
-        run = [sys.executable, "-m", "extract", "run", "--json"]
-        environment = {**os.environ, "ELT__DATA_DIR": str(folder)}
-        subprocess.run(run, cwd=settings.ROOT, env=environment, check=True, capture_output=True)
-        warehouse = folder / "sandbox" / "warehouse.duckdb"
-        with duckdb.connect(str(warehouse)) as connection:
-            for schema in ("audit", "marts", "intermediate", "staging", "snapshots"):
-                connection.execute(f"drop schema {schema} cascade")
-            for statement in (
-                PICK, PEOPLE, "delete from raw.leads", "delete from raw.users", LEADS, USERS_ROWS
-            ):  # fmt: skip
-                connection.execute(statement)
-        print(f"{CONTACTS} contacts, a warehouse of {warehouse.stat().st_size >> 20} MiB")
-        build("first", folder, warehouse)
-        build("unchanged", folder, warehouse)
-        with duckdb.connect(str(warehouse)) as connection:
-            connection.execute(CHANGE)
-        build("changed", folder, warehouse)
-        print(f"the warehouse is {warehouse.stat().st_size >> 20} MiB now")
-    finally:
-        shutil.rmtree(folder)
-
-
-def build(name: str, folder: Path, warehouse: Path) -> None:
-    """Build the models and print what it took.
-
-    Raises:
-        SystemExit: the build failed.
-    """
-    environment = {
-        **os.environ,
-        "DLT__CREDENTIALS__DATABASE": str(warehouse),
-        "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"),
-    }
-    command = [str(Path(sys.executable).with_name("dbt")), "build"]
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [*command, "--exclude-resource-type", "unit_test"],
-        cwd=settings.ROOT / "transform",
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - started
-    if status:
-        raise SystemExit(f"the {name} build failed")
-    results = json.loads((folder / "target" / "run_results.json").read_text())["results"]
-    times = {result["unique_id"]: result["execution_time"] for result in results}
-    tests = sum(time for node, time in times.items() if node.startswith("test"))
-    print(
-        f"{name}: {seconds:.1f} s, {usage.ru_utime + usage.ru_stime:.1f} s of CPU, "
-        f"{usage.ru_maxrss >> 10} MiB at most; tests {tests:.1f} s"
-    )
-    for node in sorted(times, key=times.__getitem__, reverse=True)[:SLOWEST]:
-        print(f"  {times[node]:6.2f} s  {node.split('.')[2]}")
+    """Fill a warehouse, build it three times, remove it."""
+    contacts = int(sys.argv[1]) if sys.argv[1:] else 1_000_000
+    for ending in (signal.SIGTERM, signal.SIGALRM):  # an exception removes the folder
+        signal.signal(ending, lambda number, _: sys.exit(f"Stopped: {signal.strsignal(number)}."))
+    signal.alarm(TIMEOUT)
+    print(f"{contacts:,} contacts, {os.cpu_count()} cores, {settings.ROOT}", flush=True)
+    # a child's peak counts what its parent held when it started it: fill in another process
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as name,
+        ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as apart,
+    ):
+        folder = Path(name)
+        apart.submit(fill, folder, contacts).result()
+        for title, percent in (("first", 0), ("unchanged", 0), ("1% of users changed", 1)):
+            apart.submit(load, folder, percent).result()
+            build(folder, title)
 
 
 if __name__ == "__main__":
