@@ -40,7 +40,6 @@
         when 'BOOLEAN' then 'boolean'
         when 'ARRAY' then 'list'
         when 'OBJECT' then 'object'
-        when 'NULL' then null
         else case when {{ value }} is not null then 'number' end
     end
 {%- endmacro %}

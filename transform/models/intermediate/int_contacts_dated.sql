@@ -114,8 +114,7 @@ dated as (
             as has_signup_date,
         case when nps_vote is not null then voted_at end as nps_voted_at,
         -- active: the last activity is on one of the last 30 days, today included
-        cast({{ dbt.dateadd('day', 29, dbt.date_trunc('day', 'last_active_at')) }} as date)
-            as active_until_date
+        cast({{ dbt.dateadd('day', 29, 'last_active_at') }} as date) as active_until_date
     from known
 
 )
