@@ -60,6 +60,52 @@ def test_a_removed_contact_leaves_the_marts_and_stays_in_history(
     assert query(VERSIONS.format("2"))[2:] == [("lead2@example.com", "lead", "False", True)]
 
 
+def test_a_user_whose_id_as_a_contact_comes_and_goes_was_not_deleted(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["users"] = [*users(3), user("late", None), user("gone", 9)]
+    assert elt("run").exit_code == 0
+    seen = "select user_id, signed_up_at, first_contact_at from marts.dim_users order by 1"
+    before = query(seen)
+    lists["users"] = [*users(3), user("late", 8, -1), user("gone", None, -2)]
+    assert elt("run").exit_code == 0
+    lists["users"].pop()
+    assert elt("run", "--full-refresh").exit_code == 0
+    assert query(
+        "select user_id, contact_id, change_type, next_contact_id, deleted_at is null "
+        "from marts.fct_contact_changes where user_id in ('late', 'gone') order by all"
+    ) == [
+        ("gone", "9", "first_seen", None, True),
+        ("gone", "9", "renumbered", "user:gone", True),
+        ("gone", "user:gone", "deleted", None, False),
+        ("gone", "user:gone", "first_seen", None, True),
+        ("late", "8", "first_seen", None, True),
+        ("late", "user:late", "first_seen", None, True),
+        ("late", "user:late", "renumbered", "8", True),
+    ]
+    assert query(seen) == [row for row in before if row[0] != "gone"]
+    assert query("select sum(deletions) from marts.fct_contacts_daily") == [(1,)]
+
+
+def test_the_past_stays_when_a_lead_signs_up(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    """The row of a user need not have the lead's first visit, nor a date of its own."""
+    lists["leads"] = [lead(1, first_seen_at=1767225600), lead(2)]
+    assert elt("run").exit_code == 0
+    lists["leads"].pop(0)
+    lists["users"] = [user("a", 1, -1, nps_vote=9)]
+    assert elt("run").exit_code == 0
+    ((finished,),) = query("select finished_at from marts.fct_loads where is_latest")
+    ((first, converted, has_date, days),) = query(
+        "select first_contact_at, converted_at, has_signup_date, days_to_convert "
+        "from marts.fct_lead_conversions"
+    )
+    assert (first, converted, has_date) == (datetime(2026, 1, 1), finished, False)
+    assert days == (finished.date() - first.date()).days
+    assert query("select nps_voted_at from marts.dim_users") == [(datetime(2026, 6, 1, 12, 1),)]
+
+
 def test_a_visit_makes_no_version(lists: Lists, api: ApiServer, elt: Elt, query: Query) -> None:
     lists["leads"] = [lead(1), lead(2)]
     elt("run")

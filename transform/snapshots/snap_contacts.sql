@@ -18,6 +18,7 @@
             'role',
             'username',
             'subscription_status',
+            'country',
             'country_code',
             'nps_vote',
             'is_unsubscribed',

@@ -16,15 +16,18 @@ runs_and_builds as (
 
     select
         finished_at as happened_at,
-        finished_at
+        finished_at,
+        false as has_users
     from runs
 
     union all
 
-    select distinct
+    select
         dbt_valid_from as happened_at,
-        cast(null as {{ dbt.type_timestamp() }}) as finished_at
+        cast(null as {{ dbt.type_timestamp() }}) as finished_at,
+        count(user_id) > 0 as has_users
     from versions
+    group by dbt_valid_from
 
 ),
 
@@ -33,7 +36,7 @@ builds as (
 
     select
         happened_at as built_at,
-        happened_at = min(case when finished_at is null then happened_at end) over () as is_first,
+        happened_at = min(case when has_users then happened_at end) over () as is_first_of_users,
         finished_at as own_finished_at,
         max(finished_at) over (
             order by happened_at
@@ -75,7 +78,7 @@ noticed as (
     select
         versions.*,
         ended.next_contact_id,
-        builds.is_first as is_of_first_build,
+        coalesce(builds.is_first_of_users, false) as is_of_first_users,
         coalesce(builds.loaded_at, versions.dbt_valid_from) as noticed_at
     from versions
     inner join builds
@@ -102,8 +105,11 @@ select
     is_unsubscribed,
     {{ is_reachable() }} as is_reachable,
     dbt_is_deleted = 'True' as is_end,
-    is_of_first_build,
+    is_of_first_users,
+    first_seen_at,
     last_updated_at,
-    dbt_valid_from as built_at,
+    -- a version never ends before it begins, but by a clock that was ahead
+    least(dbt_valid_from, dbt_valid_to) as built_at,
+    dbt_valid_to as replaced_at,
     noticed_at
 from noticed

@@ -22,6 +22,7 @@ contacts_noticed as (
 
     select
         contact_id,
+        min(first_seen_at) as first_seen_at,
         min(noticed_at) as noticed_at,
         min(case when contact_stage <> 'lead' then noticed_at end) as noticed_as_user_at
     from versions
@@ -34,6 +35,7 @@ users_noticed as (
 
     select
         user_id,
+        min(first_seen_at) as first_seen_at,
         min(noticed_at) as noticed_at
     from versions
     where user_id is not null
@@ -41,15 +43,18 @@ users_noticed as (
 
 ),
 
--- what the first build found may be older: then last_update is the best there is
+-- what the first load of users found may be older: then last_update is the best there is
 user_versions as (
 
     select
         user_id,
         nps_vote,
-        lag(nps_vote) over (partition by user_id order by built_at) as previous_vote,
+        lag(nps_vote) over (
+            partition by user_id
+            order by built_at, case when replaced_at is null then 1 else 0 end, replaced_at
+        ) as previous_vote,
         case
-            when is_of_first_build and last_updated_at < noticed_at then last_updated_at
+            when is_of_first_users and last_updated_at < noticed_at then last_updated_at
             else noticed_at
         end as voted_at
     from versions
@@ -76,9 +81,13 @@ known as (
         contacts.is_user,
         contacts.is_converted,
         contacts.nps_vote,
-        contacts.first_seen_at,
         contacts.created_at,
         as_of.as_of_at,
+        -- a user's row may lack what the lead's had
+        coalesce(
+            contacts.first_seen_at,
+            least(contacts_noticed.first_seen_at, users_noticed.first_seen_at)
+        ) as first_seen_at,
         least(contacts_noticed.noticed_at, users_noticed.noticed_at, as_of.as_of_at) as noticed_at,
         least(contacts_noticed.noticed_as_user_at, users_noticed.noticed_at, as_of.as_of_at)
             as noticed_as_user_at,

@@ -14,13 +14,17 @@ compared as (
         lag(contact_stage) over next_version as previous_contact_stage,
         lag(subscription_status) over next_version as previous_subscription_status,
         lag(role) over next_version as previous_role,
+        lag(country) over next_version as previous_country,
         lag(country_code) over next_version as previous_country_code,
         lag(is_reachable) over next_version as was_reachable,
         lag(is_unsubscribed) over next_version as was_unsubscribed,
         lag(is_end) over next_version as had_ended,
         lead(contact_id) over next_version is null as is_latest
     from versions
-    window next_version as (partition by contact_id order by built_at)
+    window next_version as (
+        partition by contact_id
+        order by built_at, case when replaced_at is null then 1 else 0 end, replaced_at
+    )
 
 )
 
@@ -28,9 +32,9 @@ select
     contact_id,
     version_number,
     case
-        when version_number = 1 then 'first_seen'
         when is_end and next_contact_id is not null then 'renumbered'
         when is_end then 'deleted'
+        when version_number = 1 then 'first_seen'
         when had_ended then 'returned'
         else 'changed'
     end as change_type,
@@ -44,6 +48,7 @@ select
     role,
     previous_role,
     country,
+    previous_country,
     country_code,
     previous_country_code,
     nps_vote,
@@ -57,7 +62,8 @@ select
     version_number > 1
     and coalesce(role, '') <> coalesce(previous_role, '') as has_role_changed,
     version_number > 1
-    and coalesce(country_code, '') <> coalesce(previous_country_code, '') as has_country_changed,
+    and coalesce(country_code, country, '') <> coalesce(previous_country_code, previous_country, '')
+        as has_country_changed,
     version_number > 1 and is_reachable <> was_reachable as has_reachability_changed,
     version_number > 1
     and coalesce(is_unsubscribed, false)
