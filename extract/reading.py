@@ -4,7 +4,8 @@ An ordinary read gets what changed. A *full read* gets a list whole, and so it a
 is listed no more. It is made of a list that was never read, whose last full read is old or was not
 finished, and where asked for. A row can move while pages are read and hide from one read, so only
 what two reads missed is gone; and the newest users are read once more after them, because a lead
-that signed up meanwhile is there.
+that signed up meanwhile is there. A full read of users is one of leads, too: where a user is gone,
+the row of the lead that it was must not stand for an open lead.
 """
 
 from collections import defaultdict
@@ -62,6 +63,8 @@ class Reading:
                 name: warehouse.rows_held(connection, name) for name in settings.ENDPOINTS
             }
         whole = whole | state.full_reads_due(self.pipeline, names, full_read_days)
+        if "users" in whole:
+            whole |= names
         state.begin_full_reads(self.pipeline, whole, self.rows_held)
         self._extract(names)
         if self._are_strange(names - whole):

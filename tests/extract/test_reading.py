@@ -239,6 +239,38 @@ def test_a_full_read_of_one_list_removes_nothing_of_the_other(
     assert pages(api, before) == {"leads": [0, 1] * 3, "users": [0, 1]}
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_user_that_is_gone_does_not_leave_the_lead_that_it_was(
+    lists: Lists,
+    api: ApiServer,
+    elt: Elt,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    alone: bool,
+) -> None:
+    """Whether the run that finds it gone, by its full read of users, reads leads or not."""
+    lists["leads"], lists["users"] = leads(6), users(3)
+    elt("run")
+    lists["leads"].pop(0)
+    lists["users"].insert(0, user("was1", 1, -1))
+    assert elt("run").exit_code == 0
+    assert ids(query) == [1, 2, 3, 4, 5, 6], "a merge leaves the row of a lead that signed up"
+    lists["users"].pop(0)
+    if alone:
+        assert elt("run", "--resources", "users", "--full-refresh").exit_code == 0
+        assert query("select count(*) from raw.users") == [(3,)]
+    else:  # users alone are due
+        due = state.full_reads_due
+
+        def full_reads_due(*arguments: Any) -> set[str]:
+            return due(*arguments) | {"users"}
+
+        monkeypatch.setattr(state, "full_reads_due", full_reads_due)
+    assert elt("run").exit_code == 0
+    assert ids(query) == [2, 3, 4, 5, 6]
+    assert query("select count(*) from raw.users") == [(3,)]
+
+
 @pytest.mark.usefixtures("full_reads")
 def test_a_full_read_keeps_one_row_of_a_contact_that_shifting_pages_show_twice(
     lists: Lists, api: ApiServer, elt: Elt, query: Query
