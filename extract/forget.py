@@ -15,7 +15,7 @@ import duckdb
 
 from extract.errors import EltError
 from extract.folder import Folder
-from extract.person import AUDIT, Person, Rows, Table, tables_of
+from extract.person import Person, Rows, Table, tables_of
 
 
 class Erased(NamedTuple):
@@ -48,7 +48,7 @@ def erase(folder: Folder, contact_id: str) -> Erased:
         person.learn_from(connection, tables)
         doomed = {table: person.rows_of(connection, table) for table in tables}
         counts = {table: _count(connection, table, rows) for table, rows in doomed.items()}
-        if not any(count for table, count in counts.items() if table.schema != AUDIT):
+        if not any(count for table, count in counts.items() if not table.is_derived):
             raise EltError(
                 f"The warehouse holds nothing of a contact {contact_id!r}; nothing was changed. "
                 "Give its contact_id as marts show it, such as 417 or user:a1b2."

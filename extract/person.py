@@ -15,6 +15,7 @@ from extract import settings
 from extract.values import as_key, as_whole_number
 
 AUDIT = "audit"  # the rows that made a dbt test fail: any column may show any value
+MARTS = "marts"
 ID_COLUMNS = ("contact_id", settings.CONTACT_NUMBER, "user_id")
 USER = "user:"  # begins the contact_id of a user without a number
 
@@ -30,6 +31,13 @@ class Table(NamedTuple):
     def quoted(self) -> str:
         """The name as SQL."""
         return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name))
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether a run makes it anew and its rows are nobody's: a channel may be one person's."""
+        model = settings.ROOT / "transform" / "models" / "marts" / f"{self.name}.sql"
+        is_total = self.schema == MARTS and self.columns.isdisjoint(ID_COLUMNS) and model.exists()
+        return is_total or self.schema == AUDIT
 
 
 class Rows(NamedTuple):
@@ -59,7 +67,7 @@ class Person:
             known = len(self.contact_ids)
             for table in tables:
                 columns = [name for name in (*ID_COLUMNS, "email") if name in table.columns]
-                if not columns or table.schema == AUDIT:
+                if not columns or table.is_derived:
                     continue
                 condition, values = self._rows_with_ids(table)
                 texts = ", ".join(f"{name}::varchar" for name in columns)
@@ -69,8 +77,8 @@ class Person:
                         self._learn(column, value or "")
 
     def rows_of(self, connection: DuckDBPyConnection, table: Table) -> Rows:
-        """Return the rows of a table that are the person's; of the audit, all: it is derived."""
-        if table.schema == AUDIT:
+        """Return the rows of a table that are the person's; all of a derived one."""
+        if table.is_derived:
             return Rows("true", [])
         condition, values = self._rows_with_ids(table)
         if "row_json" not in table.columns:

@@ -22,6 +22,18 @@ NUMBER = 417417417
 NAME = "Zq7kP0vXw3LrT9bNcY5hJ2mFdG8sA1uE"  # no compression hides it in a file
 EMAIL = "w8xk2qv5jz7hn4tb@example.com"
 MARKS = (str(NUMBER), NAME, EMAIL)  # one of them is in every row of the person
+NAMED_IN = {
+    "marts.dim_attributes",
+    "marts.fct_acquisition_monthly",
+    "marts.fct_audience_by_country",
+}
+TOTALS = NAMED_IN | {
+    "marts.fct_contacts_daily",
+    "marts.fct_email_health_monthly",
+    "marts.fct_loads",
+    "marts.fct_nps_monthly",
+    "marts.fct_retention_monthly",
+}
 
 Change = Callable[[str], None]
 
@@ -91,9 +103,10 @@ def test_a_person_leaves_every_table_and_every_byte_and_the_warehouse_works_on(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, data_dir: Path
 ) -> None:
     lists["leads"] = [lead(NUMBER, name=NAME), lead(2)]
+    alone: Row = {"utm_campaign": NAME, "country": NAME, "attributes": {NAME: NAME}}
     lists["users"] = [
-        user("u1", NUMBER, email=EMAIL),
-        user("u2", NUMBER, name=NAME),
+        user("u1", NUMBER, email=EMAIL, **alone),
+        user("u2", NUMBER, -1, name=NAME, **alone),
         user("u3", 3),
         user(None, NUMBER, name=NAME),
         user(None, 4),
@@ -103,6 +116,7 @@ def test_a_person_leaves_every_table_and_every_byte_and_the_warehouse_works_on(
     tables = {f"{s}.{t}" for s, t in query("select schema_name, table_name from duckdb_tables()")}
     holders = {table for table in tables if any(m in str(query(f"from {table}")) for m in MARKS)}
     assert {table.split(".")[0] for table in holders} == set(places)
+    assert holders & TOTALS == NAMED_IN
     assert holding(data_dir, NAME) == holding(data_dir, EMAIL) == {"warehouse.duckdb"}
     before, built = contents(query), structure(query)
 
@@ -117,8 +131,15 @@ def test_a_person_leaves_every_table_and_every_byte_and_the_warehouse_works_on(
     assert f"{NUMBER}, user:u1, user:u2" in outcome.stdout
     assert "Delete the contact at the API, too" in outcome.stdout
     after = contents(query)
-    assert after == Counter({r: n for r, n in before.items() if not any(m in r for m in MARKS)})
-    assert not any(query(f"from {table}") for table in tables if table.startswith("audit."))
+    emptied = {table for table in tables if table.startswith("audit.")} | TOTALS
+    assert after == Counter(
+        {
+            row: count
+            for row, count in before.items()
+            if row.split()[0] not in emptied and not any(mark in row for mark in MARKS)
+        }
+    )
+    assert not any(query(f"from {table}") for table in emptied)
     assert holding(data_dir, NAME, EMAIL) == set()
     assert structure(query) == built
     assert query("select contact_id from staging.stg_analytics_api__leads") == [("2",)]
@@ -134,6 +155,7 @@ def test_a_person_leaves_every_table_and_every_byte_and_the_warehouse_works_on(
         ("3", "u3", "direct_user"),
         (str(NUMBER), "u1", "direct_user"),  # the API still lists it
     ]
+    assert query("select sum(new_contacts) from marts.fct_contacts_daily") == [(3,)]
 
 
 @pytest.mark.parametrize("contact_id", ["417", "user:u1", "user:u2"])
