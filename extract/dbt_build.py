@@ -69,14 +69,14 @@ class BuildResult:
             if node["relation_name"] and node["status"] in ("warn", "fail"):
                 message += f": select * from {node['relation_name']}"
             match node["status"]:
-                case "success":
+                case "success" if node["relation_name"]:
                     result.models_built += 1
                 case "pass":
                     result.tests_passed += 1
                 case "warn":
                     result.tests_warned += 1
                     result.warnings[name] = message
-                case "no-op":  # an exposure, say
+                case "success" | "no-op":  # a hook or an exposure, say
                     pass
                 case "skipped":
                     result.skipped += 1

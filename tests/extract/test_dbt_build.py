@@ -25,16 +25,23 @@ def test_a_build_is_summed_up_by_status(tmp_path: Path) -> None:
         "skipped",
         "no-op",
     )
+    hook = {
+        "unique_id": "operation.contacts.hook",
+        "status": "success",
+        "message": "passed",
+        "relation_name": None,
+    }
+    relations = ("success", "warn", "fail")
     nodes = [
         {
             "unique_id": f"test.contacts.node{n}.1a2b",
             "status": status,
             "message": f"says {n}",
-            "relation_name": f'"audit"."node{n}"' if status in ("warn", "fail") else None,
+            "relation_name": f'"audit"."node{n}"' if status in relations else None,
         }
         for n, status in enumerate(statuses)
     ]
-    (tmp_path / "run_results.json").write_text(json.dumps({"results": nodes}))
+    (tmp_path / "run_results.json").write_text(json.dumps({"results": [*nodes, hook]}))
     assert BuildResult.read(tmp_path / "run_results.json") == BuildResult(
         models_built=2,
         tests_passed=3,

@@ -46,11 +46,15 @@ def dbt(project: Path) -> Dbt:
 
 
 def results(target: Path) -> dict[str, dict[str, Any]]:
-    """Return the results of the last dbt command by the name of the node."""
+    """Return the results of the last dbt command by the name of the node, hooks left out."""
     run = json.loads((target / "run_results.json").read_text())
 
     def name(unique_id: str) -> str:
         kind, _, *names = unique_id.split(".")
         return names[1] if kind == "unit_test" else names[0]
 
-    return {name(result["unique_id"]): result for result in run["results"]}
+    return {
+        name(result["unique_id"]): result
+        for result in run["results"]
+        if not result["unique_id"].startswith("operation.")
+    }
