@@ -13,6 +13,7 @@ NOT_LOST = "assert_no_contact_is_lost_or_invented"
 A_LEAD = "contact_id = (select min(contact_id) from marts.dim_contacts where not is_user)"
 A_USER = "contact_id = (select min(contact_id) from marts.dim_users)"
 A_CONVERSION = "contact_id = (select min(contact_id) from marts.fct_lead_conversions)"
+NUMBERED = "from raw.users where crmhero_user_id is not null"
 A_DAY = "date_day = date '2026-01-15'"
 A_COHORT = "signup_month = date '2026-01-01' and months_since_signup = 1"
 
@@ -99,6 +100,11 @@ WARNING = {
     "a date in the future": (
         f"update intermediate.int_contacts_resolved set created_at = '2099-01-01' where {A_USER}",
         {"assert_no_moment_is_in_the_future"},
+    ),
+    "a user under two ids": (
+        f"update raw.users set user_id = (select min(user_id) {NUMBERED}) "
+        f"where user_id = (select max(user_id) {NUMBERED})",
+        {"assert_no_user_is_two_contacts"},
     ),
     "a flag that is none": (
         "update raw.users set unsubscribe = 'maybe' where rowid = 0",

@@ -103,10 +103,12 @@ select
     country_code,
     nps_vote,
     is_unsubscribed,
+    is_subscription_active,
     {{ is_reachable() }} as is_reachable,
     dbt_is_deleted = 'True' as is_end,
     is_of_first_users,
     first_seen_at,
+    created_at,
     last_updated_at,
     -- a version never ends before it begins, but by a clock that was ahead
     least(dbt_valid_from, dbt_valid_to) as built_at,

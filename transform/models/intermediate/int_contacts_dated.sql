@@ -23,6 +23,7 @@ contacts_noticed as (
     select
         contact_id,
         min(first_seen_at) as first_seen_at,
+        min(case when contact_stage = 'lead' then created_at end) as created_as_lead_at,
         min(noticed_at) as noticed_at,
         min(case when contact_stage <> 'lead' then noticed_at end) as noticed_as_user_at
     from versions
@@ -51,7 +52,7 @@ user_versions as (
         nps_vote,
         lag(nps_vote) over (
             partition by user_id
-            order by built_at, case when replaced_at is null then 1 else 0 end, replaced_at
+            order by {{ oldest_version_first() }}
         ) as previous_vote,
         case
             when is_of_first_users and last_updated_at < noticed_at then last_updated_at
@@ -86,7 +87,11 @@ known as (
         -- a user's row may lack what the lead's had
         coalesce(
             contacts.first_seen_at,
-            least(contacts_noticed.first_seen_at, users_noticed.first_seen_at)
+            least(
+                contacts_noticed.first_seen_at,
+                contacts_noticed.created_as_lead_at,
+                users_noticed.first_seen_at
+            )
         ) as first_seen_at,
         least(contacts_noticed.noticed_at, users_noticed.noticed_at, as_of.as_of_at) as noticed_at,
         least(contacts_noticed.noticed_as_user_at, users_noticed.noticed_at, as_of.as_of_at)

@@ -18,7 +18,7 @@ with_country as (
 
 select
     country_code,
-    max(country) as country,
+    max(max(country)) over (partition by country_code, country_without_code) as country,
     contact_stage,
     count(*) as contacts,
     count(case when is_active then 1 end) as active_contacts,

@@ -13,6 +13,7 @@ compared as (
         row_number() over next_version as version_number,
         lag(contact_stage) over next_version as previous_contact_stage,
         lag(subscription_status) over next_version as previous_subscription_status,
+        lag(is_subscription_active) over next_version as was_subscription_active,
         lag(role) over next_version as previous_role,
         lag(country) over next_version as previous_country,
         lag(country_code) over next_version as previous_country_code,
@@ -23,7 +24,7 @@ compared as (
     from versions
     window next_version as (
         partition by contact_id
-        order by built_at, case when replaced_at is null then 1 else 0 end, replaced_at
+        order by {{ oldest_version_first() }}
     )
 
 )
@@ -52,18 +53,30 @@ select
     country_code,
     previous_country_code,
     nps_vote,
+    is_subscription_active,
+    was_subscription_active,
     is_reachable,
     was_reachable,
     is_latest and not is_end as is_current,
     version_number > 1 and contact_stage <> previous_contact_stage as has_stage_changed,
     version_number > 1
-    and coalesce(subscription_status, '') <> coalesce(previous_subscription_status, '')
-        as has_subscription_changed,
+    and (
+        coalesce(subscription_status, '') <> coalesce(previous_subscription_status, '')
+        or coalesce(is_subscription_active, false) <> coalesce(was_subscription_active, false)
+    ) as has_subscription_changed,
     version_number > 1
     and coalesce(role, '') <> coalesce(previous_role, '') as has_role_changed,
     version_number > 1
-    and coalesce(country_code, country, '') <> coalesce(previous_country_code, previous_country, '')
-        as has_country_changed,
+    and case
+        -- a name may be spelled in several ways; where both have a code, it decides
+        when country_code is not null and previous_country_code is not null
+            then country_code <> previous_country_code
+        when country is not null and previous_country is not null
+            then country <> previous_country
+        else
+            coalesce(country_code, country, '')
+            <> coalesce(previous_country_code, previous_country, '')
+    end as has_country_changed,
     version_number > 1 and is_reachable <> was_reachable as has_reachability_changed,
     version_number > 1
     and coalesce(is_unsubscribed, false)
