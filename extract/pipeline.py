@@ -146,9 +146,6 @@ def _remove_missing(reading: Reading, report: RunReport, started_at: datetime) -
     for name, rows in removed.items():
         report.tables[name].rows_removed = rows
     state.finish_full_reads(reading.pipeline, reading.missing, started_at)
-    if removed.get("users") and "leads" not in removed:
-        # a lead that such a user was is open again, until a run may read leads
-        state.begin_full_reads(reading.pipeline, {"leads"}, reading.rows_held)
 
 
 def _note(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:

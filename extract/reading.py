@@ -72,7 +72,7 @@ class Reading:
             return
         self.missing = self._find_missing(whole)
         if again := {name for name, missing in self.missing.items() if missing.rows}:
-            state.begin_full_reads(self.pipeline, again, self.rows_held)
+            state.begin_full_reads(self.pipeline, again | self._leads_owed(names), self.rows_held)
             self._extract(again)
             self._extract({*names, "users"})
             self.missing |= self._find_missing(again)
@@ -101,6 +101,11 @@ class Reading:
                 )
                 for name in names
             )
+
+    def _leads_owed(self, names: Set[str]) -> set[str]:
+        """Return the leads where users are gone and this run may not read leads: the next must."""
+        are_gone = "users" in self.missing and self.missing["users"].lost
+        return {"leads"} - names if are_gone else set()
 
     def _find_missing(self, names: Set[str]) -> dict[str, Missing]:
         with self._folder.connect() as connection:

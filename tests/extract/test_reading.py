@@ -11,7 +11,7 @@ import dlt
 import pytest
 from dlt.extract import storage
 
-from extract import dbt_build, state, warehouse
+from extract import dbt_build, pipeline, state, warehouse
 from extract.dbt_build import BuildResult
 from extract.sandbox.server import ApiServer, Fault, ListRequest, Reply
 from tests.builders import Lists, Row, lead, leads, user, users
@@ -257,7 +257,10 @@ def test_a_user_that_is_gone_does_not_leave_the_lead_that_it_was(
     assert ids(query) == [1, 2, 3, 4, 5, 6], "a merge leaves the row of a lead that signed up"
     lists["users"].pop(0)
     if alone:
-        assert elt("run", "--resources", "users", "--full-refresh").exit_code == 0
+        with monkeypatch.context() as broken:  # what is owed survives a run that is cut off
+            broken.setattr(pipeline, "_note", lambda *_: 1 / 0)
+            assert elt("run", "--resources", "users", "--full-refresh").exit_code == 1
+        assert elt("run", "--resources", "users").exit_code == 0
         assert query("select count(*) from raw.users") == [(3,)]
     else:  # users alone are due
         due = state.full_reads_due
