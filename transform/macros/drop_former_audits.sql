@@ -10,9 +10,10 @@
         {%- endfor -%}
         {%- set tables = run_query(
             "select table_name from information_schema.tables where table_schema = 'audit'"
+            " and table_type = 'BASE TABLE' and table_catalog = '" ~ target.database ~ "'"
         ) -%}
         {%- for (name,) in tables.rows if name not in kept -%}
-            drop table audit.{{ adapter.quote(name) }};
+            drop table audit.{{ adapter.quote(name | replace('"', '""')) }};
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
