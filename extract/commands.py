@@ -65,7 +65,7 @@ def forget(options: argparse.Namespace) -> int:
     for table, count in erased.rows.items():
         print(f"{table:<40}{count:>9}")
     print(f"ids of this person: {', '.join(erased.contact_ids)}")
-    print("Marts that only count contacts are empty now; the next run fills them.")
+    print("Marts without a contact's id are empty now; the next run fills them.")
     print("Delete the contact at the API, too: a later run reads again what the API still lists.")
     print("Other copies are out of reach: backups, exports, logs of schedulers and of dbt by hand.")
     return 0

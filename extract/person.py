@@ -35,9 +35,10 @@ class Table(NamedTuple):
     @property
     def is_derived(self) -> bool:
         """Whether a run makes it anew and its rows are nobody's: a channel may be one person's."""
-        model = settings.ROOT / "transform" / "models" / "marts" / f"{self.name}.sql"
-        is_total = self.schema == MARTS and self.columns.isdisjoint(ID_COLUMNS) and model.exists()
-        return is_total or self.schema == AUDIT
+        if self.schema != MARTS or not self.columns.isdisjoint(ID_COLUMNS):
+            return self.schema == AUDIT
+        models = settings.ROOT / "transform" / "models" / "marts"
+        return any(models.rglob(f"{self.name}.sql"))
 
 
 class Rows(NamedTuple):

@@ -89,7 +89,7 @@ known as (
             contacts.first_seen_at,
             least(
                 contacts_noticed.first_seen_at,
-                contacts_noticed.created_as_lead_at,
+                case when contacts.is_user then contacts_noticed.created_as_lead_at end,
                 users_noticed.first_seen_at
             )
         ) as first_seen_at,
