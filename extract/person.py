@@ -34,7 +34,7 @@ class Table(NamedTuple):
 
     @property
     def is_derived(self) -> bool:
-        """Whether a run makes it anew and its rows are nobody's: a channel may be one person's."""
+        """Whether each run makes it anew and its columns do not tell whose words it shows."""
         if self.schema != MARTS or not self.columns.isdisjoint(ID_COLUMNS):
             return self.schema == AUDIT
         models = settings.ROOT / "transform" / "models" / "marts"

@@ -4,8 +4,8 @@ An ordinary read gets what changed. A *full read* gets a list whole, and so it a
 is listed no more. It is made of a list that was never read, whose last full read is old or was not
 finished, and where asked for. A row can move while pages are read and hide from one read, so only
 what two reads missed is gone; and the newest users are read once more after them, because a lead
-that signed up meanwhile is there. A full read of users is one of leads, too: where a user is gone,
-the row of the lead that it was must not stand for an open lead.
+that signed up meanwhile is there. A full read of users makes one of leads due: where a user is
+gone, the row of the lead that it was must not stand for an open lead.
 """
 
 from collections import defaultdict
@@ -63,16 +63,16 @@ class Reading:
                 name: warehouse.rows_held(connection, name) for name in settings.ENDPOINTS
             }
         whole = whole | state.full_reads_due(self.pipeline, names, full_read_days)
-        if "users" in whole:
-            whole |= names
-        state.begin_full_reads(self.pipeline, whole, self.rows_held)
+        due = whole | {"leads"} if "users" in whole else whole
+        state.begin_full_reads(self.pipeline, due, self.rows_held)
+        whole = due & names
         self._extract(names)
         if self._are_strange(names - whole):
             self.read(names, names, full_read_days)
             return
         self.missing = self._find_missing(whole)
         if again := {name for name, missing in self.missing.items() if missing.rows}:
-            state.begin_full_reads(self.pipeline, again | self._leads_owed(names), self.rows_held)
+            state.begin_full_reads(self.pipeline, again, self.rows_held)
             self._extract(again)
             self._extract({*names, "users"})
             self.missing |= self._find_missing(again)
@@ -101,11 +101,6 @@ class Reading:
                 )
                 for name in names
             )
-
-    def _leads_owed(self, names: Set[str]) -> set[str]:
-        """Return the leads where users are gone and this run may not read leads: the next must."""
-        are_gone = "users" in self.missing and self.missing["users"].lost
-        return {"leads"} - names if are_gone else set()
 
     def _find_missing(self, names: Set[str]) -> dict[str, Missing]:
         with self._folder.connect() as connection:
