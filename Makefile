@@ -10,13 +10,20 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --un
 	--generate-hashes --no-header
 LINT_TARGET := target/lint
 
-.PHONY: help elt check sandbox install test lint format types pytest soak benchmark lock clean
+.PHONY: help elt dashboard docs check sandbox install test lint format types pytest soak benchmark lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-elt: $(VENV)/run ## extract, load, build and test what changed
+elt: $(VENV)/run ## extract, load, build, test and publish what changed
 	@$(BIN)/elt run
+
+dashboard: $(VENV)/dashboard ## draw the dashboard; from then on, each run does
+	@$(BIN)/elt dashboard
+
+docs: $(VENV)/run ## write dbt's documentation of the last run's warehouse as one page
+	@cd transform && ../$(BIN)/dbt --quiet docs generate --static
+	@echo "transform/target/static_index.html"
 
 check: $(VENV)/run ## try settings, key, API and warehouse
 	@$(BIN)/elt check
@@ -32,7 +39,7 @@ lint: $(VENV)/dev ## check style and rules of Python, SQL and the dbt project
 	@echo "lint: Python, SQL, dbt project"
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/sqlfluff lint --disable-progress-bar transform
+	@$(BIN)/sqlfluff lint --disable-progress-bar transform publish
 	@$(DBT) --quiet parse --project-dir transform --target-path $(LINT_TARGET) --log-path transform/$(LINT_TARGET) --no-partial-parse --warn-error
 	@$(BIN)/dbt-bouncer run --output-only-failures
 
@@ -52,13 +59,15 @@ benchmark: $(VENV)/dev ## measure the build of CONTACTS (1000000) made-up contac
 format: $(VENV)/dev ## format Python and SQL
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(BIN)/sqlfluff fix --disable-progress-bar transform
+	@$(BIN)/sqlfluff fix --disable-progress-bar transform publish
 
 lock: ## resolve the dependencies anew into the lock files
 	@$(PYTHON) -m venv $(VENV)-lock
 	@$(VENV)-lock/bin/pip install --quiet uv
-	@$(COMPILE) --extra dev --output-file requirements-dev.lock
+	@$(COMPILE) --all-extras --output-file requirements-dev.lock
 	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+	@$(COMPILE) --constraint requirements-dev.lock --extra dashboard \
+		--output-file requirements-dashboard.lock
 	@rm -rf $(VENV)-lock
 
 clean: ## remove the virtual environment and caches, never data
@@ -75,6 +84,11 @@ $(VENV)/run: $(VENV)/python requirements.lock pyproject.toml
 	@echo "installing what running needs into $(VENV)"
 	@$(INSTALL) --require-hashes --requirement requirements.lock
 	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/dashboard: $(VENV)/run requirements-dashboard.lock
+	@echo "installing what the dashboard needs into $(VENV)"
+	@$(INSTALL) --require-hashes --requirement requirements-dashboard.lock
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run requirements-dev.lock

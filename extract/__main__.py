@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser(
-        "run", parents=[common], help="extract, load, build and test what changed"
+        "run", parents=[common], help="extract, load, build, test and publish what changed"
     )
     run.add_argument(
         "--resources",
@@ -78,11 +78,25 @@ def _parser() -> argparse.ArgumentParser:
         help="accept that base_url is not the one the warehouse was loaded from",
     )
     run.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    publish = commands.add_parser(
+        "publish", parents=[common], help="test what is built, and publish it"
+    )
+    publish.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    commands.add_parser(
+        "rollback", parents=[common], help="publish the version before the current one again"
+    )
+    commands.add_parser(
+        "dashboard", parents=[common], help="draw the dashboard of what is published"
+    )
+    export = commands.add_parser(
+        "export", parents=[common], help="print a published mart as CSV, for spreadsheets"
+    )
+    export.add_argument("mart", help="such as dim_contacts")
     commands.add_parser(
         "check", parents=[common], help="try settings, key, API, warehouse and versions"
     )
     forget = commands.add_parser(
-        "forget", parents=[common], help="erase one person from the warehouse"
+        "forget", parents=[common], help="erase one person from all that was written"
     )
     forget.add_argument(
         "contact_id", help="as marts show it: 417, or user:a1b2 for a user without a number"

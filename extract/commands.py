@@ -4,17 +4,22 @@ import argparse
 import json
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 
 from extract.errors import EXIT_FAILED, EltError
 from extract.failures import plain_error
-from extract.folder import folder_for
+from extract.folder import Folder, folder_for
 from extract.forget import erase
-from extract.pipeline import configured_base_url, connection, open_pipeline
+from extract.pipeline import configured_base_url, connection, open_pipeline, test_and_publish
 from extract.pipeline import run as run_pipeline
 from extract.reading import Limits
+from extract.report import RunReport
 from extract.sandbox import API_KEY, sandbox_server
 from extract.source import analytics_api
+from publish.export import write_csv
+from publish.publication import draw_dashboard, roll_back
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,19 +27,34 @@ def run(options: argparse.Namespace) -> int:
     report = run_pipeline(
         options.resources, options.full_refresh, options.rebind, options.allow_shrink
     )
-    failed = bool(report.build.failures)
-    exit_code = EXIT_FAILED if failed else 0
-    if options.json:
-        status = "failed" if failed else "ok"
-        print(json.dumps({"status": status, "exit_code": exit_code, **report.as_dict()}))
-    else:
-        print("\n".join(report.lines()))
-    if failed:
-        print(
-            "elt: models or tests failed: the rows are loaded, the marts may be half new.",
-            file=sys.stderr,
-        )
-    return exit_code
+    return _tell(report, options.json)
+
+
+def publish(options: argparse.Namespace) -> int:
+    """Test what is built, publish it, and print a summary."""
+    return _tell(test_and_publish(), options.json)
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """Publish the version before the current one again."""
+    with _locked_folder() as folder:
+        shown = roll_back(folder)
+    print(f"published: {shown.path}, version {shown.version} again, published {shown.age} ago")
+    print("The next run that passes its tests publishes a new version.")
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Print a published mart as CSV."""
+    write_csv(folder_for(configured_base_url()), options.mart)
+    return 0
+
+
+def dashboard(options: argparse.Namespace) -> int:
+    """Draw the dashboard of what is published."""
+    with _locked_folder() as folder:
+        print(f"dashboard: {draw_dashboard(folder)}")
+    return 0
 
 
 def check(options: argparse.Namespace) -> int:
@@ -57,9 +77,7 @@ def check(options: argparse.Namespace) -> int:
 
 def forget(options: argparse.Namespace) -> int:
     """Erase one person from the warehouse and say what was erased."""
-    folder = folder_for(configured_base_url())
-    folder.create()
-    with folder.locked():
+    with _locked_folder() as folder:
         erased = erase(folder, options.contact_id)
     print(f"{'erased from':<40}{'rows':>9}")
     for table, count in erased.rows.items():
@@ -86,6 +104,45 @@ def sandbox(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             return 0
     return 0
+
+
+@contextmanager
+def _locked_folder() -> Iterator[Folder]:
+    folder = folder_for(configured_base_url())
+    folder.create()
+    with folder.locked():
+        yield folder
+
+
+def _tell(report: RunReport, as_json: bool) -> int:
+    """Print what was done, and return the exit code."""
+    failures = report.build.failures
+    exit_code = EXIT_FAILED if failures else 0
+    if as_json:
+        status = "failed" if failures else "ok"
+        summary = {"status": status, "exit_code": exit_code, **report.as_dict()}
+        print(json.dumps(summary, default=str))
+    else:
+        print("\n".join(report.lines()))
+    if failures:
+        print(f"elt: {_not_published(report)}", file=sys.stderr)
+    return exit_code
+
+
+def _not_published(report: RunReport) -> str:
+    """Say why nothing was published, how to see the rows, and what readers have instead."""
+    shown = report.published
+    stands = (
+        f"Readers still see version {shown.version}, published {shown.age} ago with the data as of "
+        f"{shown.data_as_of or 'a load of one list':%Y-%m-%d %H:%M} UTC."
+        if shown
+        else "Nothing was published before."
+    )
+    return (
+        f"nothing was published, as models or tests failed: {', '.join(report.build.failures)}. "
+        f"The rows are loaded into {report.warehouse}, whose marts may be half new. To see what a "
+        f'test found: duckdb -readonly {report.warehouse} "<the select above>". {stands}'
+    )
 
 
 def _versions() -> str:

@@ -1,4 +1,4 @@
-"""The transform stage: one `dbt build` of the project in `transform/`, on dlt's dbt runner."""
+"""The transform stage: one command of dbt on the project in `transform/`, on dlt's dbt runner."""
 
 import contextlib
 import io
@@ -29,13 +29,13 @@ class BuildRunner(DBTPackageRunner):
     A mart is not built on staging that failed its tests, and dbt starts once instead of four times.
     """
 
-    def build(self, arguments: Sequence[str]) -> Sequence[DBTNodeResult]:
-        """Run `dbt build`.
+    def execute(self, command: str, arguments: Sequence[str]) -> Sequence[DBTNodeResult]:
+        """Run `dbt build`, or another command.
 
         Raises:
             DBTProcessingError: a model or a blocking test failed.
         """
-        return self._run_dbt_command("build", arguments, self._get_package_vars())
+        return self._run_dbt_command(command, arguments, self._get_package_vars())
 
 
 class LockedVenv(Venv):
@@ -91,11 +91,23 @@ class BuildResult:
 def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildResult:
     """Build and test all models on the pipeline's warehouse.
 
-    Unit tests of the models' logic are left out: they belong to development.
-
     Raises:
         EltError: dbt did not get as far as building.
     """
+    return _run(pipeline, folder, "build", *(["--full-refresh"] if full_refresh else []))
+
+
+def test(pipeline: dlt.Pipeline, folder: Folder) -> BuildResult:
+    """Test what is built.
+
+    Raises:
+        EltError: dbt did not get as far as testing.
+    """
+    return _run(pipeline, folder, "test")
+
+
+def _run(pipeline: dlt.Pipeline, folder: Folder, command: str, *arguments: str) -> BuildResult:
+    """Run a command without the unit tests of the models' logic: they belong to development."""
     # the interpreter that runs this, not the first one on the PATH: cron has another
     venv = cast(LockedVenv, LockedVenv.restore(sys.prefix, current=True))
     venv.lock = folder.lock
@@ -109,9 +121,6 @@ def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildRe
         package.source_dataset_name,
         package.config,
     )
-    arguments = ["--exclude-resource-type", "unit_test"]
-    if full_refresh:
-        arguments.append("--full-refresh")
     environment = {
         "DLT_PROJECT_DIR": str(settings.ROOT),  # the runner's process finds its settings there
         "DBT_TARGET_PATH": str(folder.dbt),
@@ -127,7 +136,7 @@ def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildRe
         contextlib.redirect_stdout(said),
         contextlib.suppress(DBTProcessingError, CalledProcessError),
     ):
-        runner.build(arguments)
+        runner.execute(command, ["--exclude-resource-type", "unit_test", *arguments])
         ended_well = True
     result = BuildResult.read(run_results) if run_results.exists() else None
     if result and (ended_well or result.failures):
@@ -135,4 +144,4 @@ def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildRe
     error = said.getvalue().strip()
     if "Traceback" in error:
         error = error.splitlines()[-1]
-    raise EltError(f"dbt could not build: {error} See {folder.logs}/dbt.log.")
+    raise EltError(f"dbt could not {command}: {error} See {folder.logs}/dbt.log.")

@@ -3,11 +3,13 @@
 import fcntl
 import logging
 import os
+import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import dlt
 import duckdb
@@ -15,12 +17,13 @@ import duckdb
 from extract import settings
 from extract.errors import BusyError, SettingsError
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 LAST_RUN = settings.ROOT / "transform" / "target" / "last_run"
 
 
 class Folder:
-    """The folder of one warehouse, readable by its owner alone.
+    """The folder of one warehouse. What is published in it is for readers, the rest its owner's.
 
     Args:
         path: an absolute path.
@@ -34,7 +37,7 @@ class Folder:
         self.logs = path / "logs"
 
     def create(self) -> None:
-        """Make the folder, private to its owner.
+        """Make the folder, private to its owner; `readers_group` may pass it, but not list it.
 
         Raises:
             SettingsError: it cannot be made or written.
@@ -49,7 +52,7 @@ class Folder:
             for folder in (data_dir(), self.path, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
                 if not folder.stat().st_mode & stat.S_ISVTX:  # never close /tmp to others
-                    folder.chmod(0o700)
+                    share(folder, 0o700 if folder == self.logs else 0o710)
         except OSError as error:
             raise SettingsError(
                 f"Cannot write {error.filename}: {error.strerror}. "
@@ -92,10 +95,8 @@ class Folder:
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the warehouse, and keep other programs out of it until the block ends.
 
-        A program that has it open, a BI tool say, is waited for a while.
-
         Raises:
-            duckdb.IOException: it did not close it; names its process.
+            duckdb.IOException: another program has it open and did not close it for a while.
         """
         if not self.warehouse.exists():
             # under another name first: what a full disk leaves half made would block every run
@@ -103,16 +104,7 @@ class Folder:
             begun.unlink(missing_ok=True)
             duckdb.connect(str(begun)).close()
             begun.replace(self.warehouse)
-        give_up_at = time.monotonic() + settings.LOCK_WAIT
-        while True:
-            try:
-                connection = duckdb.connect(str(self.warehouse))
-                break
-            except duckdb.IOException as error:
-                if "Could not set lock" not in str(error) or time.monotonic() > give_up_at:
-                    raise
-            time.sleep(0.2)
-        with connection:
+        with patiently(lambda: duckdb.connect(str(self.warehouse))) as connection:
             yield connection
 
     def become_last_run(self) -> None:
@@ -143,6 +135,49 @@ def _is_alive(process: str) -> bool:
     except (ValueError, PermissionError):
         return True
     return True
+
+
+def patiently(open_file: Callable[[], T]) -> T:
+    """Open a DuckDB file; a program that has it open, a BI tool say, is waited for a while.
+
+    Raises:
+        duckdb.IOException: it did not close it; names its process.
+    """
+    give_up_at = time.monotonic() + settings.LOCK_WAIT
+    while True:
+        try:
+            return open_file()
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error) or time.monotonic() > give_up_at:
+                raise
+        time.sleep(0.2)
+
+
+def share(path: Path, mode: int) -> None:
+    """Let `[elt] readers_group` use a file or folder as a mode says; without one, its owner alone.
+
+    Raises:
+        SettingsError: there is no such group, or the user of this process is not in it.
+    """
+    group = dlt.config.get("elt.readers_group", str)
+    if group:
+        try:
+            shutil.chown(path, group=group)
+        except (LookupError, PermissionError) as error:
+            raise SettingsError(
+                f"[elt] readers_group {group!r} is no group that {path} can be given to: {error}. "
+                "Name a group of the system that the user of this process is a member of."
+            ) from error
+    path.chmod(mode if group else mode & 0o700)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, outlives a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def data_dir() -> Path:

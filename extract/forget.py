@@ -1,12 +1,12 @@
-"""Erases one person from a warehouse: from its tables, and from the bytes of its file.
+"""Erases one person from a warehouse and from what is published: from tables and from bytes.
 
 DuckDB leaves deleted rows readable in the free blocks of a file. So nothing is deleted: all rows
 but the person's are copied to a new file, which then takes the place of the old one in one step. A
 process that is killed leaves the old warehouse or the new one, whole, and can be repeated. The copy
-is made in dlt's working folder, which every run empties, and never holds a row of the person.
+is made in dlt's working folder, which every run empties, and never holds a row of the person. The
+current published version is published anew without the person, and all former ones are removed.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -14,19 +14,23 @@ from typing import NamedTuple
 import duckdb
 
 from extract.errors import EltError
-from extract.folder import Folder
+from extract.folder import Folder, to_disk
 from extract.person import Person, Rows, Table, tables_of
+from publish.publication import publish_without
 
 
 class Erased(NamedTuple):
-    """What was erased: how many rows of which tables, and the ids that were one person's."""
+    """What was erased: how many rows of which tables, and the ids that were one person's.
+
+    The tables are those of the warehouse by schema and name, and published ones as `published`.
+    """
 
     rows: dict[str, int]
     contact_ids: list[str]
 
 
 def erase(folder: Folder, contact_id: str) -> Erased:
-    """Erase one person from a warehouse, and what runs left behind that may show its values.
+    """Erase one person from a warehouse, what is published, and what runs left behind.
 
     Args:
         folder: the warehouse's, locked.
@@ -57,17 +61,19 @@ def erase(folder: Folder, contact_id: str) -> Erased:
         folder.dlt.mkdir()
         copy = folder.dlt / folder.warehouse.name
         _copy(connection, copy, doomed)
-    # errors show values: in dbt's log and results; and DuckDB leaves a folder when it is killed.
-    # This goes first: once the warehouse does not know the person, it cannot be repeated.
+    # Once the warehouse does not know the person, this cannot be repeated: so the rest goes first.
+    published = publish_without(folder, person)
+    # errors show values: in dbt's log and results; and DuckDB leaves a folder when it is killed
     _remove(folder.logs, folder.dbt, Path(f"{folder.warehouse}.tmp"))
-    _to_disk(copy)
+    to_disk(copy)
     warehouse = folder.warehouse.resolve()  # a link stays one
     copy.replace(warehouse)
-    _to_disk(warehouse.parent)
+    to_disk(warehouse.parent)
     _remove(folder.dlt)
+    rows = {f"{table.schema}.{table.name}": count for table, count in counts.items()}
+    rows |= {f"published.{mart}": count for mart, count in published.items()}
     return Erased(
-        {f"{table.schema}.{table.name}": count for table, count in counts.items() if count},
-        sorted(person.contact_ids),
+        {table: count for table, count in rows.items() if count}, sorted(person.contact_ids)
     )
 
 
@@ -94,12 +100,6 @@ def _copy(connection: duckdb.DuckDBPyConnection, copy: Path, doomed: dict[Table,
             f"insert into copied.{table.quoted} from {table.quoted} where not ({condition})", values
         )
     connection.execute("detach copied")
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
 
 
 def _remove(*folders: Path) -> None:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from duckdb import DuckDBPyConnection
 
 from extract import settings
+from extract.project import marts
 from extract.values import as_key, as_whole_number
 
 AUDIT = "audit"  # the rows that made a dbt test fail: any column may show any value
-MARTS = "marts"
+MARTS = ("marts", "main")  # the schemas of marts: in the warehouse, and where they are published
 ID_COLUMNS = ("contact_id", settings.CONTACT_NUMBER, "user_id")
 USER = "user:"  # begins the contact_id of a user without a number
 
@@ -35,10 +36,9 @@ class Table(NamedTuple):
     @property
     def is_derived(self) -> bool:
         """Whether each run makes it anew and its columns do not tell whose words it shows."""
-        if self.schema != MARTS or not self.columns.isdisjoint(ID_COLUMNS):
+        if self.schema not in MARTS or not self.columns.isdisjoint(ID_COLUMNS):
             return self.schema == AUDIT
-        models = settings.ROOT / "transform" / "models" / "marts"
-        return any(models.rglob(f"{self.name}.sql"))
+        return self.name in marts()
 
 
 class Rows(NamedTuple):

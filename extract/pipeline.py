@@ -1,4 +1,4 @@
-"""One run: extract and load the lists, then build and test the models.
+"""One run: extract and load the lists, build and test the models, publish the marts.
 
 The warehouse is the only truth. A run starts with an empty working folder and restores dlt's state
 (cursors, schema, the API it is bound to, full reads) from the warehouse; what an earlier run left
@@ -17,13 +17,14 @@ from duckdb import DuckDBPyConnection
 
 from extract import dbt_build, settings, state, warehouse
 from extract.client import api_root
-from extract.errors import ShrinkError
+from extract.errors import EltError, ShrinkError
 from extract.folder import Folder, folder_for
 from extract.project import write_to
 from extract.reading import Limits, Reading, shrinkage
 from extract.report import Progress, RunReport, TableReport
 from extract.rows import ListCounts
 from extract.sandbox import API_KEY, sandbox_server
+from publish.publication import publish, published
 
 
 def run(
@@ -41,12 +42,13 @@ def run(
         allow_shrink: read the lists whole, remove what they list no more, however much that is.
 
     Returns:
-        What was done. Failed models and tests are in its `build`; the rows are loaded all the same.
+        What was done. Failed models and tests are in its `build`: the rows are loaded all the same,
+        and nothing is published.
 
     Raises:
         ShrinkError: what was read is merged, nothing is removed, the models are as they were.
-        EltError: the run failed before its models were built. What it had loaded by then is no
-            more than the next run reads again.
+        EltError: the run failed before its models were built, or could not publish. What it had
+            loaded by then is no more than the next run reads again.
     """
     base_url = configured_base_url()
     limits = Limits.configured()
@@ -81,6 +83,32 @@ def run(
                 pass  # nobody else has it open
             report.build = dbt_build.build(reading.pipeline, folder, full_refresh)
         shutil.rmtree(folder.dlt)
+        _publish(folder, report, progress)
+    return report
+
+
+def test_and_publish() -> RunReport:
+    """Test the models as they are, and publish the marts.
+
+    Returns:
+        What was done. If tests failed, they are in its `build`, and nothing was published.
+
+    Raises:
+        EltError: there are no models, or they could not be tested or published.
+    """
+    base_url = configured_base_url()
+    folder = folder_for(base_url)
+    folder.create()
+    with folder.locked(), Progress() as progress:
+        report = RunReport(str(folder.warehouse))
+        if not folder.warehouse.exists():
+            raise EltError(f"There is no warehouse at {folder.warehouse} yet: elt run makes it.")
+        pipeline = open_pipeline(folder, base_url)
+        progress.stage("testing the models")
+        with report.timed("transform"):
+            report.build = dbt_build.test(pipeline, folder)
+        shutil.rmtree(folder.dlt)
+        _publish(folder, report, progress)
     return report
 
 
@@ -146,6 +174,16 @@ def _remove_missing(reading: Reading, report: RunReport, started_at: datetime) -
     for name, rows in removed.items():
         report.tables[name].rows_removed = rows
     state.finish_full_reads(reading.pipeline, reading.missing, started_at)
+
+
+def _publish(folder: Folder, report: RunReport, progress: Progress) -> None:
+    """Publish what passed its tests, and report what readers see."""
+    progress.stage("publishing")
+    if report.build.failures:
+        report.published = published(folder)
+        return
+    with report.timed("publish"):
+        report.published = publish(folder)
 
 
 def _note(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""This project as dlt's run context: where dlt finds its settings, and where it writes."""
+"""This project: its marts, and where dlt, whose run context it is, finds settings and writes."""
 
 from pathlib import Path
 
@@ -49,6 +49,11 @@ def use_project() -> None:
         container[PluggableRunContext] = PluggableRunContext(ProjectContext())
     elif not isinstance(container[PluggableRunContext].context, ProjectContext):
         container[PluggableRunContext].reload(ProjectContext())
+
+
+def marts() -> set[str]:
+    """Return the names of the marts that the dbt project makes."""
+    return {path.stem for path in (settings.ROOT / "transform" / "models" / "marts").rglob("*.sql")}
 
 
 def write_to(folder: Path) -> None:

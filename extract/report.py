@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from extract.dbt_build import BuildResult
 from extract.rows import ListCounts
+from publish.publication import Published
 
 
 @dataclass
@@ -25,13 +26,17 @@ class TableReport:
 
 @dataclass
 class RunReport:
-    """What one run did. `warehouse` is a path, durations are seconds by stage."""
+    """What one run did. `warehouse` is a path, durations are seconds by stage.
+
+    `published` is what readers see after it: something new, unless the build failed.
+    """
 
     warehouse: str
     mode: str = "incremental"
     load_id: str | None = None
     tables: dict[str, TableReport] = field(default_factory=dict)
     build: BuildResult = field(default_factory=BuildResult)
+    published: Published | None = None
     durations: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -44,12 +49,13 @@ class RunReport:
             self.durations[stage] = round(time.monotonic() - begun, 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON types."""
+        """Return the report as JSON types, and times."""
         return asdict(self)
 
     def lines(self) -> Iterator[str]:
         """Yield the summary that a person reads."""
-        yield f"{'table':<12}{'read':>9}{'new':>9}{'changed':>9}{'rejected':>9}{'requests':>9}"
+        if self.tables:
+            yield f"{'table':<12}{'read':>9}{'new':>9}{'changed':>9}{'rejected':>9}{'requests':>9}"
         for name, table in self.tables.items():
             yield (
                 f"raw.{name:<8}{table.rows_read:>9}{table.rows_new:>9}{table.rows_changed:>9}"
@@ -72,7 +78,8 @@ class RunReport:
         if build.skipped:
             yield f"  {build.skipped} models and tests that depend on a failure were skipped"
         yield "durations: " + ", ".join(f"{stage} {s} s" for stage, s in self.durations.items())
-        yield f"marts: {self.warehouse}, schema marts"
+        if self.published and not build.failures:
+            yield f"published: {self.published.path}, version {self.published.version}"
 
 
 class Progress:

@@ -13,10 +13,11 @@ import duckdb
 import pytest
 import tenacity.nap
 
-from extract import dbt_build, folder, settings
+from extract import dbt_build, folder, pipeline, settings
 from extract.__main__ import main
 from extract.dbt_build import BuildResult
 from extract.sandbox import ApiServer
+from publish import dashboard
 from tests.builders import Lists
 
 API_KEY = "recognisable-key-4711"
@@ -45,6 +46,12 @@ def own_settings(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ELT__DATA_DIR", str(data_dir))
     monkeypatch.setenv("SOURCES__ANALYTICS_API__API_KEY", API_KEY)
     monkeypatch.setattr(folder, "LAST_RUN", tmp_path / "last_run")
+
+
+@pytest.fixture(autouse=True)
+def without_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no dashboard at the end of each run, which takes seconds; tests of it ask for it."""
+    monkeypatch.setattr(dashboard, "is_installed", lambda: False)
 
 
 @pytest.fixture(autouse=True)
@@ -82,8 +89,9 @@ def elt(capsys: pytest.CaptureFixture[str]) -> Elt:
 
 @pytest.fixture
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the dbt stage, for tests of what comes before it."""
+    """Leave out the stages after loading, for tests of what comes before them."""
     monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
+    monkeypatch.setattr(pipeline, "publish", lambda *_: None)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Erasing a person: whose rows go, that their bytes go with them, and that nothing else does."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -117,7 +118,10 @@ def test_a_person_leaves_every_table_and_every_byte_and_the_warehouse_works_on(
     holders = {table for table in tables if any(m in str(query(f"from {table}")) for m in MARKS)}
     assert {table.split(".")[0] for table in holders} == set(places)
     assert holders & TOTALS == NAMED_IN
-    assert holding(data_dir, NAME) == holding(data_dir, EMAIL) == {"warehouse.duckdb"}
+    published = f"published/{os.readlink(data_dir / 'published' / 'current')}"
+    holders_of_bytes = {"warehouse.duckdb", f"{published}/contacts.duckdb"}
+    assert holding(data_dir, NAME) >= holders_of_bytes
+    assert holding(data_dir, EMAIL) >= {"warehouse.duckdb"}  # published, it is compressed
     before, built = contents(query), structure(query)
 
     outcome = elt("forget", str(NUMBER))
@@ -143,7 +147,28 @@ def test_a_person_leaves_every_table_and_every_byte_and_the_warehouse_works_on(
     assert holding(data_dir, NAME, EMAIL) == set()
     assert structure(query) == built
     assert query("select contact_id from staging.stg_analytics_api__leads") == [("2",)]
-    assert sorted(path.name for path in data_dir.iterdir()) == ["run.lock", "warehouse.duckdb"]
+    assert sorted(path.name for path in data_dir.iterdir()) == [
+        "contacts.duckdb",
+        "parquet",
+        "published",
+        "run.lock",
+        "warehouse.duckdb",
+    ]
+    assert said["published.dim_contacts"] == "1"
+    assert sorted(path.name for path in (data_dir / "published").iterdir()) == sorted(
+        [os.readlink(data_dir / "published" / "current"), "current"]
+    )
+    assert not (data_dir / published).exists()
+    with duckdb.connect(str(data_dir / "contacts.duckdb"), read_only=True) as contacts:
+        kept = dict(contacts.sql("select mart, row_count from published").fetchall())
+        read = contacts.sql(
+            f"select filename from read_parquet('{data_dir}/parquet/*.parquet', "
+            "filename = true, union_by_name = true) as rows "
+            f"where rows::varchar similar to '.*({'|'.join(MARKS)}).*'"
+        ).fetchall()
+    assert read == []
+    for mart, count in kept.items():
+        assert query(f"select count(*) from marts.{mart}") == [(count,)]
     assert (data_dir / "warehouse.duckdb").stat().st_mode & 0o777 == 0o600
 
     del lists["leads"][0], lists["users"][3:], lists["users"][1]
