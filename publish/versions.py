@@ -77,8 +77,8 @@ class Versions:
                 raise EltError(f"{path} is in the way of what is published: move it away.")
         self._path.mkdir(exist_ok=True)
         share(self._path, 0o750)
+        name = self._next_name()  # later than those that are cleared away, too
         self._clear(former=self._keep - 1)
-        name = self._next_name()
         begun = self._path / f"{name}.new"
         begun.mkdir()
         try:

@@ -1,4 +1,7 @@
-"""What must hold after a run: the warehouse, held against what the API lists and has shown."""
+"""What must hold after a run: the warehouse, held against what the API lists and has shown.
+
+And what is published: marts that a run built and tested, all of one version.
+"""
 
 import shutil
 from collections import Counter
@@ -11,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.convergence.contacts import KEYS, Contact, Contacts, Key, WatchedServer
 
-PUBLISHED = ("marts.dim_contacts", "marts.dim_leads", "marts.dim_users", "snapshots.snap_contacts")
+MARTS = ("dim_contacts", "dim_leads", "dim_users", "fct_contact_changes", "fct_loads")
+BUILT = (*(f"marts.{mart}" for mart in MARTS), "snapshots.snap_contacts")
 LOADED = ("raw.leads", "raw.users", "raw.rejected_rows", "raw.elt_runs")
 STATE = ("raw._dlt_pipeline_state", "raw._dlt_loads")
 tally: Counter[str] = Counter()  # what was tried, over all histories
@@ -66,6 +70,25 @@ class Checks(RuleBasedStateMachine):
     def rows(self, *tables: str) -> list[Any]:
         """Return all there is in some tables."""
         return self.query(*(f"select * from {table} order by all" for table in tables))
+
+    def published(self) -> tuple[str, list[Any]]:
+        """Return what is published: the version, and the rows of some marts."""
+        path = self.folder / "data" / "contacts.duckdb"
+        if not path.exists():
+            return "", []
+        with duckdb.connect(str(path), read_only=True) as contacts:
+            ((version,),) = contacts.sql("select distinct version from published").fetchall()
+            for mart, count in contacts.sql("select mart, row_count from published").fetchall():
+                for table in (mart, f"'{path.parent}/parquet/{mart}.parquet'"):
+                    assert contacts.sql(f"select count(*) from {table}").fetchone() == (count,)
+            ((files_version,),) = contacts.sql(
+                "select distinct decode(value) "
+                f"from parquet_kv_metadata('{path.parent}/parquet/*.parquet')"
+            ).fetchall()
+            assert files_version == version
+            return version, [
+                contacts.sql(f"select * from {mart} order by all").fetchall() for mart in MARTS
+            ]
 
     def raw(self) -> dict[str, dict[Key, str]]:
         """Return the versions in the raw tables, each key once."""
@@ -203,6 +226,7 @@ class Checks(RuleBasedStateMachine):
         assert sorted(i for (i,) in open_leads) == sorted(leads)
         assert sorted(i for (i,) in users) == sorted(set(marts) - leads)
         self._check_history(marts, versions)
+        assert self.published()[1] == self.rows(*BUILT)[: len(MARTS)]
 
     def _check_contact(
         self, contact: Contact, email: str, name: str, is_user: bool, stage: str

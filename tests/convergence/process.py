@@ -28,6 +28,7 @@ KILL_POINTS = {
     "note": (1, 3, 5, 7),
     "models": (1,),
     "dbt": (1, 30, 100, 200, 400, 600, 800),
+    "publish": (1, 10, 18, 19),  # files that reach the disk, the last the pointer
 }
 
 
@@ -73,6 +74,7 @@ def _child(
     if seconds := environment.get("CONVERGENCE_TIMEOUT"):
         patch.object(settings, "TIMEOUTS", (10, float(seconds))).start()
     patch.object(folder, "LAST_RUN", said.with_name("last_run")).start()
+    patch("publish.dashboard.is_installed", lambda: False).start()  # it takes seconds
     _run_dbt_here()
     if kill:
         _arm(kill)
@@ -84,6 +86,7 @@ def _child(
 
 def _run_dbt_here() -> None:
     """Let dlt's dbt runner do here what it does in a new interpreter, slow to start."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dlt.common.configuration.utils import add_config_to_env
     from dlt.helpers.dbt.dbt_utils import init_logging_and_run_dbt_command
 
@@ -91,16 +94,19 @@ def _run_dbt_here() -> None:
 
     def command(runner: Any, name: str, arguments: Any, package_vars: Any) -> Any:
         add_config_to_env(runner.credentials, ("dlt",))
-        return init_logging_and_run_dbt_command(
-            runner.config.runtime.log_level,
-            False,
-            runner.package_path,
-            name,
-            runner.config.package_profiles_dir,
-            runner.config.package_profile_name,
-            arguments,
-            package_vars,
-        )
+        try:
+            return init_logging_and_run_dbt_command(
+                runner.config.runtime.log_level,
+                False,
+                runner.package_path,
+                name,
+                runner.config.package_profiles_dir,
+                runner.config.package_profile_name,
+                arguments,
+                package_vars,
+            )
+        finally:  # dbt leaves it open until its process ends
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
     patch.object(BuildRunner, "_run_dbt_command", command).start()
 
@@ -113,12 +119,14 @@ def _arm(kill: Kill) -> None:
 
     from extract import dbt_build, pipeline, warehouse
     from extract.rows import PreparePage
+    from publish import versions
 
     places: dict[str, tuple[Any, str]] = {
         "page": (PreparePage, "__call__"),
         "normalize": (dlt.Pipeline, "normalize"),
         "models": (dbt_build, "build"),
         "dbt": (SQLConnectionManager, "add_query"),
+        "publish": (versions, "to_disk"),
     }
     # these stages are counted in statements from their beginning
     stages: dict[str, tuple[Any, str]] = {

@@ -26,8 +26,11 @@ KILLS = {
     "full": [
         ("page", 2), ("page", 8), ("normalize", 1), ("normalize", 3), ("load", 1), ("load", 13),
         ("load", 30), ("removal", 1), ("removal", 3), ("note", 3), ("dbt", 100), ("dbt", 600),
+        ("publish", 10),
     ],
-    "incremental": [("page", 1), ("load", 5), ("load", 13), ("note", 5), ("models", 1)],
+    "incremental": [("page", 1), ("load", 5), ("load", 13), ("note", 5), ("models", 1),
+        ("publish", 1), ("publish", 19),
+    ],
 }  # fmt: skip
 PROFILE = settings(
     max_examples=HISTORIES,

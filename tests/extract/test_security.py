@@ -302,10 +302,14 @@ def test_rows_that_echo_the_key_are_loaded_without_it(
 
 
 def test_a_short_key_leaves_rows_as_they_are(
-    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+    lists: Lists,
+    api: ApiServer,
+    elt: Elt,
+    without_models: None,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     api.api_key = "teal"
-    monkeypatch.setattr(dbt_build, "build", lambda *_: dbt_build.BuildResult())
     monkeypatch.setenv("SOURCES__ANALYTICS_API__API_KEY", "teal")
     assert elt("run").exit_code == 0
     assert query("select distinct attributes from raw.leads") == [('{"favourite_colour":"teal"}',)]

@@ -1,4 +1,4 @@
-"""A published file, its dashboard, and a browser without network to look at it."""
+"""A published file, its dashboard, a browser to look at it, and a small warehouse to publish."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from extract.folder import Folder
 from publish import dashboard
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -58,8 +59,38 @@ class Seen:
         ]
 
 
+Fill = Callable[[int], None]
 Change = Callable[..., duckdb.DuckDBPyConnection]
 Open = Callable[..., AbstractContextManager[Seen]]
+
+
+@pytest.fixture
+def folder(data_dir: Path) -> Folder:
+    """A data folder of this test."""
+    folder = Folder(data_dir)
+    folder.create()
+    return folder
+
+
+@pytest.fixture
+def fill(folder: Folder) -> Fill:
+    """Make a small warehouse in which every row of every mart has a number."""
+
+    def make(number: int) -> None:
+        with duckdb.connect(str(folder.warehouse)) as warehouse:
+            warehouse.execute("create schema if not exists marts")
+            for mart, rows in (("dim_leads", 3000), ("dim_users", 50), ("fct_retired", 1)):
+                warehouse.execute(
+                    f"create or replace table marts.{mart} as "
+                    f"select {number} as number, i::varchar as name from range({rows}) as r(i)"
+                )
+            warehouse.execute(
+                f"create or replace table marts.fct_loads as select {number} as number, "
+                "timestamp '2026-06-01 12:00:00' as finished_at, "
+                "1 as leads_rows_read, null as users_rows_read"
+            )
+
+    return make
 
 
 @pytest.fixture(scope="session")
