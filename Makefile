@@ -22,8 +22,9 @@ dashboard: $(VENV)/dashboard ## draw the dashboard; from then on, each run does
 	@$(BIN)/elt dashboard
 
 docs: $(VENV)/run ## write dbt's documentation of the last run's warehouse as one page
+	@test -e transform/target/last_run/warehouse.duckdb || (echo "Nothing is loaded yet: make elt does it." && exit 1)
 	@cd transform && ../$(BIN)/dbt --quiet docs generate --static
-	@echo "transform/target/static_index.html"
+	@echo "docs: transform/target/static_index.html"
 
 check: $(VENV)/run ## try settings, key, API and warehouse
 	@$(BIN)/elt check
@@ -53,7 +54,7 @@ pytest: $(VENV)/dev ## run the unit, integration and dbt tests
 soak: $(VENV)/dev ## try random histories of faults and kills, for SOAK_MINUTES (60)
 	@$(BIN)/pytest -m soak tests/convergence
 
-benchmark: $(VENV)/dev ## measure the build of CONTACTS (1000000) made-up contacts
+benchmark: $(VENV)/dev ## measure building and publishing CONTACTS (1000000) made-up contacts
 	@$(BIN)/python -m tests.benchmark $(CONTACTS)
 
 format: $(VENV)/dev ## format Python and SQL

@@ -19,7 +19,7 @@ from extract.report import RunReport
 from extract.sandbox import API_KEY, sandbox_server
 from extract.source import analytics_api
 from publish.export import write_csv
-from publish.publication import draw_dashboard, roll_back
+from publish.publication import draw_dashboard, keep_versions, roll_back
 
 
 def run(options: argparse.Namespace) -> int:
@@ -153,6 +153,7 @@ def _versions() -> str:
 
 def _settings() -> str:
     Limits.configured()
+    keep_versions()
     return configured_base_url()
 
 

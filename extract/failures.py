@@ -42,7 +42,7 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
         return EltError(
             f"No space to write: {no_space}. Free space on the disk of [elt] data_dir "
             f"({data_dir()}), or raise its quota or the limit on the size of files, and run "
-            "again: the next run reads what this one did not load."
+            "again: the next run does what this one did not."
         )
     if problem := tls_problem(error):
         return SettingsError(

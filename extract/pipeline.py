@@ -24,7 +24,7 @@ from extract.reading import Limits, Reading, shrinkage
 from extract.report import Progress, RunReport, TableReport
 from extract.rows import ListCounts
 from extract.sandbox import API_KEY, sandbox_server
-from publish.publication import publish, published
+from publish.publication import keep_versions, publish, published
 
 
 def run(
@@ -52,6 +52,7 @@ def run(
     """
     base_url = configured_base_url()
     limits = Limits.configured()
+    keep_versions()  # is told before anything is read, too, if it cannot work
     names = frozenset(resources or settings.ENDPOINTS)
     whole = names if full_refresh or allow_shrink else frozenset()
     folder = folder_for(base_url)

@@ -12,10 +12,11 @@ from extract.errors import EltError, SettingsError
 from extract.folder import Folder
 from extract.person import Person, tables_of
 from publish import dashboard
-from publish.marts import Source, write_marts
-from publish.versions import CONTACTS, DASHBOARD, Versions
+from publish.marts import LIMITS, Source, write_marts
+from publish.versions import CONTACTS, DASHBOARD, PARQUET, Versions
 
 logger = logging.getLogger(__name__)
+DRAWING_LIMIT = "128MiB"  # of memory, as Altair and Vega take some 150 MiB beside it
 KEEP_VERSIONS = 3  # a few hours of hourly runs, to go back or for readers to finish in
 
 
@@ -129,11 +130,20 @@ def draw_dashboard(folder: Folder) -> Path:
     return folder.path / DASHBOARD
 
 
-def _versions(folder: Folder) -> Versions:
+def keep_versions() -> int:
+    """Return `[elt] keep_versions`.
+
+    Raises:
+        SettingsError: it cannot work.
+    """
     keep = dlt.config.get("elt.keep_versions", int)
     if keep is not None and keep < 1:
         raise SettingsError("[elt] keep_versions must be 1 or more.")
-    return Versions(folder, KEEP_VERSIONS if keep is None else keep)
+    return KEEP_VERSIONS if keep is None else keep
+
+
+def _versions(folder: Folder) -> Versions:
+    return Versions(folder, keep_versions())
 
 
 def _publish(folder: Folder, source: Source) -> Published:
@@ -148,17 +158,20 @@ def _publish(folder: Folder, source: Source) -> Published:
 
 
 def _draw(contacts: Path, page: Path) -> None:
-    with duckdb.connect(str(contacts), read_only=True) as connection:
-        page.write_text(dashboard.render(connection))
+    limits = LIMITS | {"memory_limit": DRAWING_LIMIT, "temp_directory": f"{page}.spilled"}
+    with duckdb.connect(str(contacts), read_only=True, config=limits) as connection:
+        page.write_text(dashboard.render(connection), encoding="utf-8")
 
 
 def _describe(folder: Folder, version: str) -> Published:
-    file = _versions(folder).folder_of(version) / CONTACTS
-    with duckdb.connect(str(file), read_only=True) as connection:
+    # the Parquet file, which no tool can lock
+    table = _versions(folder).folder_of(version) / PARQUET / "published.parquet"
+    with duckdb.connect() as connection:
         row = connection.execute(
             "select version, published_at, case when leads_read_at is not null "
             "and users_read_at is not null then least(leads_read_at, users_read_at) end "
-            "from published limit 1"
+            "from read_parquet(?) limit 1",
+            [str(table)],
         ).fetchone()
     return Published(str(folder.path / CONTACTS), *(row or ()))
 

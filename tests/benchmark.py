@@ -1,8 +1,9 @@
-"""Measures `dbt build` on made-up contacts: `make benchmark`, which is no test.
+"""Measures building and publishing of made-up contacts: `make benchmark`, which is no test.
 
 A run of the sandbox makes the raw tables; SQL fills them with many more contacts of its kinds. Then
-come three builds: the first, one with nothing changed, and one with 1% of the users changed. The
-project that is measured is the one that `extract` is imported from.
+come three builds: the first, one with nothing changed, and one with 1% of the users changed. After
+each, the marts are published, and their dashboard is drawn. The project that is measured is the one
+that `extract` is imported from.
 """
 
 import contextlib
@@ -14,9 +15,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 import duckdb
@@ -24,6 +27,14 @@ import duckdb
 from extract import __main__, settings
 from extract.sandbox import vocabulary as words
 
+PUBLISH_HEAD = (
+    "import sys; from pathlib import Path; from extract.folder import Folder; "
+    "from publish import dashboard, publication; folder = Folder(Path(sys.argv[1]))"
+)
+PUBLISH = {
+    "publish": "dashboard.is_installed = lambda: False; publication.publish(folder)",
+    "dashboard": "publication.draw_dashboard(folder)",
+}
 TIMEOUT = 3600  # seconds; with 1,000,000 contacts the three builds take some minutes
 RSS_UNIT = 2**20 if sys.platform == "darwin" else 2**10  # bytes or KiB, to MiB
 FAR = [words.PLACES[0]._replace(country=f"Far {n}", country_code=f"F{n}") for n in range(32)]
@@ -123,13 +134,14 @@ from raw.elt_runs limit 1
 
 def fill(folder: Path, contacts: int) -> None:
     """Make a warehouse with so many contacts in its raw tables, and without models."""
-    from extract import dbt_build
+    from extract import dbt_build, pipeline
     from extract import folder as data_folder
 
     os.environ |= {"ELT__DATA_DIR": str(folder), "SOURCES__ANALYTICS_API__BASE_URL": "sandbox"}
     with (
         patch.object(data_folder, "LAST_RUN", folder / "last_run"),
         patch.object(dbt_build, "build", lambda *_: dbt_build.BuildResult()),
+        patch.object(pipeline, "publish", lambda *_: None),
         contextlib.redirect_stdout(None),
     ):
         if __main__.main(["run"]):
@@ -156,24 +168,31 @@ def load(folder: Path, percent: int) -> None:
         warehouse.execute(NOTE, run)
 
 
-def build(folder: Path, title: str) -> None:
-    """Run dbt, and print what it took.
+class Usage(NamedTuple):
+    """What a process took: seconds, seconds, MiB."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s wall, {self.cpu:.1f} s CPU, {self.peak:.0f} MiB peak RSS"
+
+
+def measure(folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> Usage:
+    """Run a process.
 
     Raises:
-        SystemExit: dbt failed; says how.
+        SystemExit: it failed; says how.
     """
-    warehouse, said = folder / "sandbox" / "warehouse.duckdb", folder / "said"
-    environment = os.environ | {
-        "DLT__CREDENTIALS__DATABASE": str(warehouse),
-        "DBT_PROJECT_DIR": str(settings.ROOT / "transform"),
-        "DBT_PROFILES_DIR": str(settings.ROOT / "transform"),
-        "DBT_TARGET_PATH": str(folder),
-        "DBT_LOG_PATH": str(folder),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    dbt = [f"{sys.prefix}/bin/dbt", "build", "--exclude-resource-type", "unit_test"]
+    said = folder / "said"
     started = time.perf_counter()
-    with said.open("w") as out, subprocess.Popen(dbt, env=environment, stdout=out) as process:
+    with (
+        said.open("w") as out,
+        subprocess.Popen(
+            command, env={**os.environ, **environment}, cwd=settings.ROOT, stdout=out, stderr=out
+        ) as process,
+    ):
         try:
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
@@ -182,12 +201,27 @@ def build(folder: Path, title: str) -> None:
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
     if process.returncode:
-        raise SystemExit(f"{said.read_text()[-4000:]}\n{title}: dbt failed ({process.returncode}).")
+        raise SystemExit(f"{said.read_text()[-4000:]}\n{command} failed ({process.returncode}).")
+    return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / RSS_UNIT)
+
+
+def build(folder: Path, title: str) -> Usage:
+    """Run dbt, print and return what it took."""
+    warehouse = folder / "sandbox" / "warehouse.duckdb"
+    environment = {
+        "DLT__CREDENTIALS__DATABASE": str(warehouse),
+        "DBT_PROJECT_DIR": str(settings.ROOT / "transform"),
+        "DBT_PROFILES_DIR": str(settings.ROOT / "transform"),
+        "DBT_TARGET_PATH": str(folder),
+        "DBT_LOG_PATH": str(folder),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    dbt = [f"{sys.prefix}/bin/dbt", "build", "--exclude-resource-type", "unit_test"]
+    usage = measure(folder, dbt, environment)
     nodes = json.loads((folder / "run_results.json").read_text())["results"]
     statuses = Counter(node["status"] for node in nodes)
     print(
-        f"\n{title}: {wall:.1f} s wall, {used.ru_utime + used.ru_stime:.1f} s CPU, "
-        f"{used.ru_maxrss / RSS_UNIT:.0f} MiB peak RSS, "
+        f"\n{title}: {usage}, "
         f"warehouse {warehouse.stat().st_size / 2**20:.0f} MiB; {dict(statuses)}"
     )
     for node in sorted(nodes, key=lambda node: -float(node["execution_time"]))[:8]:
@@ -195,10 +229,27 @@ def build(folder: Path, title: str) -> None:
         print(f"{node['execution_time']:9.1f} s  {kind} {name}")
     tests = [node["execution_time"] for node in nodes if node["unique_id"].startswith("test.")]
     print(f"{sum(tests):9.1f} s  the {len(tests)} tests added up; some run at once", flush=True)
+    return usage
+
+
+def publish(folder: Path, built: Usage) -> None:
+    """Publish without the dashboard, then draw it, and print what each took."""
+    sandbox = folder / "sandbox"
+    for title, what in PUBLISH.items():
+        code = f"{PUBLISH_HEAD}; {what}"
+        usage = measure(folder, [sys.executable, "-c", code, str(sandbox)], {})
+        wall, cpu = usage.wall / built.wall, usage.cpu / built.cpu
+        print(f"{title}: {usage}; of the build {wall:.2f} wall, {cpu:.2f} CPU", flush=True)
+    files = [path for path in (sandbox / "published" / "current").rglob("*") if path.is_file()]
+    sizes = {
+        kind: sum(path.stat().st_size for path in files if path.suffix == kind) / 2**20
+        for kind in (".duckdb", ".parquet", ".html")
+    }
+    print(", ".join(f"{kind} {size:.1f} MiB" for kind, size in sizes.items()), flush=True)
 
 
 def main() -> None:
-    """Fill a warehouse, build it three times, remove it."""
+    """Fill a warehouse, build and publish it three times, remove it."""
     contacts = int(sys.argv[1]) if sys.argv[1:] else 1_000_000
     for ending in (signal.SIGTERM, signal.SIGALRM):  # an exception removes the folder
         signal.signal(ending, lambda number, _: sys.exit(f"Stopped: {signal.strsignal(number)}."))
@@ -213,7 +264,7 @@ def main() -> None:
         apart.submit(fill, folder, contacts).result()
         for title, percent in (("first", 0), ("unchanged", 0), ("1% of users changed", 1)):
             apart.submit(load, folder, percent).result()
-            build(folder, title)
+            publish(folder, build(folder, title))
 
 
 if __name__ == "__main__":

@@ -79,4 +79,4 @@ def test_a_model_that_fails_is_named_and_the_rows_stay_loaded(
     assert outcome.exit_code == 1
     assert "failed: stg_broken" in outcome.stdout
     assert "no_such_table" in outcome.stdout
-    assert outcome.stderr.startswith("elt: models or tests failed")
+    assert outcome.stderr.startswith("elt: nothing was published, as models or tests failed: stg_b")

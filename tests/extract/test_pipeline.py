@@ -354,7 +354,7 @@ def test_the_summary_for_schedulers_is_one_json_object(
         "rows_removed": 0,
         "requests": 2,
     }
-    assert set(summary["durations"]) == {"extract", "load", "transform"}
+    assert set(summary["durations"]) == {"extract", "load", "transform", "publish"}
     api.api_key = "revoked"
     outcome = elt("run", "--json")
     failure = json.loads(outcome.stdout)

@@ -406,6 +406,9 @@ def test_values_and_names_of_the_api_are_only_ever_data(
         assert query("select count(distinct _dlt_load_id) from raw.leads") == [(1,)]
     assert {path.name for path in data_dir.iterdir()} == {
         "warehouse.duckdb",
+        "contacts.duckdb",
+        "parquet",
+        "published",
         "run.lock",
         "dbt",
         "logs",

@@ -16,9 +16,11 @@ import pytest
 
 from extract.errors import EltError, SettingsError
 from extract.folder import Folder
+from extract.sandbox.server import ApiServer
 from publish import marts, versions
 from publish.publication import Published, publish, published, roll_back
 from publish.versions import Versions
+from tests.conftest import Elt
 from tests.publish.conftest import Fill
 
 # files that readers open
@@ -72,6 +74,16 @@ def test_how_many_are_kept_is_a_setting(
     monkeypatch.setenv("ELT__KEEP_VERSIONS", "0")
     with pytest.raises(SettingsError, match="keep_versions"):
         publish(folder)
+
+
+def test_a_wrong_number_to_keep_is_told_before_anything_is_read(
+    api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELT__KEEP_VERSIONS", "0")
+    outcome = elt("run")
+    assert outcome.exit_code == 2
+    assert "keep_versions must be 1 or more" in outcome.stderr
+    assert api.requests == []
 
 
 def test_a_reader_with_a_former_version_open_goes_on(folder: Folder, fill: Fill) -> None:
