@@ -13,10 +13,9 @@ from extract.folder import Folder
 from extract.person import Person, tables_of
 from publish import dashboard
 from publish.marts import LIMITS, Source, write_marts
-from publish.versions import CONTACTS, DASHBOARD, PARQUET, Versions
+from publish.versions import CONTACTS, DASHBOARD, PARQUET_FILES, Versions
 
 logger = logging.getLogger(__name__)
-DRAWING_LIMIT = "128MiB"  # of memory, as Altair and Vega take some 150 MiB beside it
 KEEP_VERSIONS = 3  # a few hours of hourly runs, to go back or for readers to finish in
 
 
@@ -158,14 +157,14 @@ def _publish(folder: Folder, source: Source) -> Published:
 
 
 def _draw(contacts: Path, page: Path) -> None:
-    limits = LIMITS | {"memory_limit": DRAWING_LIMIT, "temp_directory": f"{page}.spilled"}
+    limits = LIMITS | {"temp_directory": f"{page}.spilled"}
     with duckdb.connect(str(contacts), read_only=True, config=limits) as connection:
         page.write_text(dashboard.render(connection), encoding="utf-8")
 
 
 def _describe(folder: Folder, version: str) -> Published:
     # the Parquet file, which no tool can lock
-    table = _versions(folder).folder_of(version) / PARQUET / "published.parquet"
+    table = _versions(folder).folder_of(version) / PARQUET_FILES / "published.parquet"
     with duckdb.connect() as connection:
         row = connection.execute(
             "select version, published_at, case when leads_read_at is not null "

@@ -28,7 +28,7 @@ from extract.errors import EltError
 from extract.folder import Folder, share, to_disk
 
 CONTACTS = "contacts.duckdb"
-PARQUET = "parquet"
+PARQUET_FILES = "parquet"
 DASHBOARD = "dashboard.html"
 NAME = re.compile(r"\d{8}T\d{6}Z")
 NAME_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -46,7 +46,7 @@ class Versions:
         self._keep = keep
         self._path = folder.path / "published"
         self._pointer = self._path / "current"
-        self._shown = [folder.path / name for name in (CONTACTS, PARQUET, DASHBOARD)]
+        self._shown = [folder.path / name for name in (CONTACTS, PARQUET_FILES, DASHBOARD)]
 
     @property
     def current(self) -> str | None:

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from extract import dbt_build, settings
 from extract.dbt_build import BuildResult
 from extract.folder import Folder
 from extract.sandbox.server import ApiServer
-from publish import dashboard, publication
+from publish import dashboard, marts, publication
 from publish.dashboard import is_installed  # as it is, before tests turn it off
+from publish.marts import Source
 from publish.publication import publish
 from tests.builders import Lists, leads, users
 from tests.conftest import Elt, Query
@@ -47,12 +48,12 @@ def test_a_run_publishes_its_marts_and_nothing_else(both: duckdb.DuckDBPyConnect
     tables = both.sql(
         "select database_name, schema_name, table_name from duckdb_tables() order by all"
     ).fetchall()
-    marts = [table for database, schema, table in tables if (database, schema)[1] == "marts"]
-    assert len(marts) == 14
+    names = [table for _, schema, table in tables if schema == "marts"]
+    assert len(names) == 14
     assert [table[1:] for table in tables if table[0] == "contacts"] == [
-        ("main", mart) for mart in (*marts, "published")
+        ("main", mart) for mart in (*names, "published")
     ]
-    for mart in marts:
+    for mart in names:
         for one, other in (
             ("warehouse.marts", "contacts.main"),
             ("contacts.main", "warehouse.marts"),
@@ -242,6 +243,21 @@ def test_a_full_disk_leaves_readers_what_they_have(folder: Folder, fill: Fill) -
     assert sorted(p.name for p in (folder.path / "published").iterdir()) == [first, "current"]
     publish(folder)
     assert contacts(folder.path, "select distinct number from dim_leads") == [(2,)]
+
+
+def test_rows_that_need_more_memory_than_most_are_published_all_the_same(
+    folder: Folder, fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(marts.LIMITS, "memory_limit", "8MiB")
+    fill(1)
+    with duckdb.connect(str(folder.warehouse)) as warehouse:
+        warehouse.execute("insert into marts.dim_leads select 1, repeat('x', 20_000_000)")
+    with pytest.raises(duckdb.OutOfMemoryException):
+        marts._write(Source(folder.warehouse, "marts"), "", datetime.min, folder.logs, marts.LIMITS)
+    publish(folder)
+    assert contacts(folder.path, "select count(*), max(len(name)) from dim_leads") == [
+        (3001, 20_000_000)
+    ]
 
 
 Switch = Callable[[bool], None]
