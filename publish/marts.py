@@ -82,7 +82,7 @@ def _write(
         )
         connection.execute("use target")
         counts = {mart: _copy(connection, source, mart) for mart in _marts(connection, source)}
-        _describe(connection, version, published_at, counts)
+        _describe(connection, source, version, published_at, counts)
         files.mkdir()
         for table in (*counts, "published"):
             connection.execute(
@@ -132,13 +132,14 @@ def _copy(connection: duckdb.DuckDBPyConnection, source: Source, mart: str) -> i
 
 def _describe(
     connection: duckdb.DuckDBPyConnection,
+    source: Source,
     version: str,
     published_at: datetime,
     counts: Mapping[str, int],
 ) -> None:
     """Make the table `published`."""
     connection.execute(
-        """
+        f"""
         create table published as
         select
             $version as version,
@@ -148,7 +149,7 @@ def _describe(
             $package_version as package_version,
             unnest($marts) as mart,
             cast(unnest($counts) as bigint) as row_count
-        from fct_loads
+        from source.{source.schema}.fct_loads
         """,
         {
             "version": version,

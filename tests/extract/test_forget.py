@@ -161,12 +161,14 @@ def test_a_person_leaves_every_table_and_every_byte_and_the_warehouse_works_on(
     assert not (data_dir / published).exists()
     with duckdb.connect(str(data_dir / "contacts.duckdb"), read_only=True) as contacts:
         kept = dict(contacts.sql("select mart, row_count from published").fetchall())
+        ((read_at,),) = contacts.sql("select distinct users_read_at from published").fetchall()
         read = contacts.sql(
             f"select filename from read_parquet('{data_dir}/parquet/*.parquet', "
             "filename = true, union_by_name = true) as rows "
             f"where rows::varchar similar to '.*({'|'.join(MARKS)}).*'"
         ).fetchall()
     assert read == []
+    assert read_at is not None
     for mart, count in kept.items():
         assert query(f"select count(*) from marts.{mart}") == [(count,)]
     assert (data_dir / "warehouse.duckdb").stat().st_mode & 0o777 == 0o600
