@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.metadata import version
 
 from extract.errors import EXIT_FAILED, EltError
@@ -121,7 +122,7 @@ def _tell(report: RunReport, as_json: bool) -> int:
     if as_json:
         status = "failed" if failures else "ok"
         summary = {"status": status, "exit_code": exit_code, **report.as_dict()}
-        print(json.dumps(summary, default=str))
+        print(json.dumps(summary, default=datetime.isoformat))
     else:
         print("\n".join(report.lines()))
     if failures:
@@ -132,16 +133,18 @@ def _tell(report: RunReport, as_json: bool) -> int:
 def _not_published(report: RunReport) -> str:
     """Say why nothing was published, how to see the rows, and what readers have instead."""
     shown = report.published
-    stands = (
-        f"Readers still see version {shown.version}, published {shown.age} ago with the data as of "
-        f"{shown.data_as_of or 'a load of one list':%Y-%m-%d %H:%M} UTC."
-        if shown
-        else "Nothing was published before."
-    )
+    stands = "Nothing was published before."
+    if shown:
+        as_of = f"of {shown.data_as_of:%Y-%m-%d %H:%M} UTC" if shown.data_as_of else "of one list"
+        stands = (
+            f"Readers still see version {shown.version}, published {shown.age} ago with the data "
+            f"{as_of}."
+        )
     return (
         f"nothing was published, as models or tests failed: {', '.join(report.build.failures)}. "
-        f"The rows are loaded into {report.warehouse}, whose marts may be half new. To see what a "
-        f'test found: duckdb -readonly {report.warehouse} "<the select above>". {stands}'
+        f"The rows in {report.warehouse} are new, its marts may be half new. To see what a test "
+        f'found: duckdb -readonly {report.warehouse} "<the select that its failure ends with>". '
+        f"{stands}"
     )
 
 

@@ -101,8 +101,16 @@ def test(pipeline: dlt.Pipeline, folder: Folder) -> BuildResult:
     """Test what is built.
 
     Raises:
-        EltError: dbt did not get as far as testing.
+        EltError: the last build did not end well, or dbt did not get as far as testing.
     """
+    with folder.connect() as warehouse:
+        if warehouse.execute(
+            "from duckdb_tables() where schema_name = 'marts' and table_name = 'unfinished_build'"
+        ).fetchall():
+            raise EltError(
+                f"The last build of the models in {folder.warehouse} failed, was killed or was one "
+                "of some models by hand, so the marts may be half new: elt run builds them anew."
+            )
     return _run(pipeline, folder, "test")
 
 

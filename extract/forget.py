@@ -16,7 +16,8 @@ import duckdb
 from extract.errors import EltError
 from extract.folder import Folder, to_disk
 from extract.person import Person, Rows, Table, tables_of
-from publish.publication import publish_without
+from publish.publication import find, publish_without
+from publish.versions import CONTACTS
 
 
 class Erased(NamedTuple):
@@ -43,18 +44,24 @@ def erase(folder: Folder, contact_id: str) -> Erased:
         EltError: there is no warehouse, or no such contact in it; nothing was changed.
     """
     if not folder.warehouse.exists():
-        raise EltError(f"There is no warehouse at {folder.warehouse}: nothing to erase.")
+        raise EltError(
+            f"There is no warehouse at {folder.warehouse}: nothing to erase. If something is "
+            f"published in {folder.path}, remove that by hand."
+        )
     with folder.connect() as connection:
         # a killed run's log must not be replayed into the new file; closing would hide a failure
         connection.execute("checkpoint")
         person = Person(contact_id)
         tables = tables_of(connection)
         person.learn_from(connection, tables)
+        published = find(folder, person)
         doomed = {table: person.rows_of(connection, table) for table in tables}
         counts = {table: _count(connection, table, rows) for table, rows in doomed.items()}
-        if not any(count for table, count in counts.items() if not table.is_derived):
+        known = any(count for table, count in counts.items() if not table.is_derived)
+        if not known and not published.is_any:
             raise EltError(
-                f"The warehouse holds nothing of a contact {contact_id!r}; nothing was changed. "
+                f"Neither the warehouse nor what is published holds anything of a contact "
+                f"{contact_id!r}; nothing was changed. "
                 "Give its contact_id as marts show it, such as 417 or user:a1b2."
             )
         _remove(folder.dlt)  # what a failed run had read
@@ -62,16 +69,17 @@ def erase(folder: Folder, contact_id: str) -> Erased:
         copy = folder.dlt / folder.warehouse.name
         _copy(connection, copy, doomed)
     # Once the warehouse does not know the person, this cannot be repeated: so the rest goes first.
-    published = publish_without(folder, person)
+    publish_without(folder, published.rows)
     # errors show values: in dbt's log and results; and DuckDB leaves a folder when it is killed
-    _remove(folder.logs, folder.dbt, Path(f"{folder.warehouse}.tmp"))
+    spilled = (Path(f"{folder.warehouse}.tmp"), folder.path / f"{CONTACTS}.tmp")
+    _remove(folder.logs, folder.dbt, *spilled)
     to_disk(copy)
     warehouse = folder.warehouse.resolve()  # a link stays one
     copy.replace(warehouse)
     to_disk(warehouse.parent)
     _remove(folder.dlt)
     rows = {f"{table.schema}.{table.name}": count for table, count in counts.items()}
-    rows |= {f"published.{mart}": count for mart, count in published.items()}
+    rows |= {f"published.{mart}": count for mart, count in published.counts.items()}
     return Erased(
         {table: count for table, count in rows.items() if count}, sorted(person.contact_ids)
     )

@@ -7,7 +7,7 @@ unfinished is thrown away and read again, which merges make safe.
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -181,7 +181,8 @@ def _publish(folder: Folder, report: RunReport, progress: Progress) -> None:
     """Publish what passed its tests, and report what readers see."""
     progress.stage("publishing")
     if report.build.failures:
-        report.published = published(folder)
+        with suppress(EltError):  # what failed is more to tell
+            report.published = published(folder)
         return
     with report.timed("publish"):
         report.published = publish(folder)

@@ -8,12 +8,11 @@ begin with a minus, are left as they are.
 import os
 import sys
 
-import duckdb
 from pyarrow.csv import CSVWriter
 
 from extract.errors import EltError
 from extract.folder import Folder
-from publish.versions import CONTACTS
+from publish.publication import current_version, opened
 
 # after blanks too, and in the wide letters that East Asian spreadsheets take for the narrow ones
 FORMULA = r"^[\t\r\n]|^[\s\x{A0}\x{FEFF}]*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
@@ -28,12 +27,11 @@ def write_csv(folder: Folder, mart: str) -> None:
     Raises:
         EltError: nothing was published, or no such table.
     """
-    contacts = folder.path / CONTACTS
-    if not contacts.exists():
-        raise EltError(f"Nothing is published in {folder.path} yet: elt run does it.")
-    with duckdb.connect(str(contacts), read_only=True) as connection:
+    with opened(folder, current_version(folder)) as connection:
         columns = connection.execute(
-            "select column_name, data_type from duckdb_columns() where table_name = ?", [mart]
+            "select column_name, data_type from duckdb_columns() "
+            "where schema_name = 'main' and not internal and table_name = ? order by column_index",
+            [mart],
         ).fetchall()
         if not columns:
             tables = connection.execute("select table_name from duckdb_tables() order by all")

@@ -21,8 +21,8 @@ from publish.versions import CONTACTS, PARQUET_FILES
 STORAGE_VERSION = "v1.0.0"  # DuckDB 1.1 to 2.0 read it
 # Within them a million contacts take less than 400 MB, the rest of the process included. Rows have
 # no order in the marts either, and smaller row groups are less to hold at a time.
-Limits = dict[str, str | bool | int | float | list[str]]
-LIMITS: Limits = {
+Config = dict[str, str | bool | int | float | list[str]]
+LIMITS: Config = {
     "threads": 2,
     "memory_limit": "128MiB",
     "preserve_insertion_order": False,
@@ -31,6 +31,13 @@ LIMITS: Limits = {
 UNIQUE_TEXTS = ("contact_id", "user_id", "email", "username")
 # a quarter less time than by default, for files a tenth larger
 PARQUET = "compression zstd, compression_level 1, dictionary_size_limit 2048, row_group_size 40960"
+# when the lists were last read, by the source's schema: of a version, fct_loads may be empty
+READ_AT = {
+    "marts": "select max(finished_at) filter (leads_rows_read is not null) as leads_read_at, "
+    "max(finished_at) filter (users_rows_read is not null) as users_read_at "
+    "from source.marts.fct_loads",
+    "main": "select distinct leads_read_at, users_read_at from source.main.published",
+}
 COMMENTS = {
     "": "One row per mart of this version. Compare a table's count with row_count.",
     "version": "Of all tables in this file, and of the Parquet files: when it was begun, UTC.",
@@ -44,7 +51,10 @@ COMMENTS = {
 
 
 class Source(NamedTuple):
-    """Marts to publish: in a schema of a DuckDB file, and without which of their rows."""
+    """Marts to publish: those in a DuckDB file's schema, without some of their rows.
+
+    The schema is `marts` in a warehouse, `main` in a version.
+    """
 
     file: Path
     schema: str
@@ -72,7 +82,7 @@ def write_marts(source: Source, version: str, published_at: datetime, folder: Pa
 
 
 def _write(
-    source: Source, version: str, published_at: datetime, folder: Path, limits: Limits
+    source: Source, version: str, published_at: datetime, folder: Path, limits: Config
 ) -> None:
     files = folder / PARQUET_FILES
     with duckdb.connect(config=limits | {"temp_directory": str(folder / "spilled")}) as connection:
@@ -144,12 +154,12 @@ def _describe(
         select
             $version as version,
             $published_at as published_at,
-            max(finished_at) filter (leads_rows_read is not null) as leads_read_at,
-            max(finished_at) filter (users_rows_read is not null) as users_read_at,
+            leads_read_at,
+            users_read_at,
             $package_version as package_version,
             unnest($marts) as mart,
             cast(unnest($counts) as bigint) as row_count
-        from source.{source.schema}.fct_loads
+        from ({READ_AT[source.schema]})
         """,
         {
             "version": version,

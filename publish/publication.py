@@ -1,16 +1,19 @@
 """Publishes a version of the marts, tells which one readers see, goes back to the one before."""
 
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import dlt
 import duckdb
 
 from extract.errors import EltError, SettingsError
-from extract.folder import Folder
-from extract.person import Person, tables_of
+from extract.folder import Folder, patiently
+from extract.person import Person, Rows, tables_of
 from publish import dashboard
 from publish.marts import LIMITS, Source, write_marts
 from publish.versions import CONTACTS, DASHBOARD, PARQUET_FILES, Versions
@@ -35,7 +38,7 @@ class Published:
     @property
     def age(self) -> str:
         """How long ago it was published, in a word or two."""
-        minutes = int((_now() - self.published_at).total_seconds() / 60)
+        minutes = max(0, int((_now() - self.published_at).total_seconds() / 60))
         for unit, size in (("day", 1440), ("hour", 60)):
             if minutes >= 2 * size:
                 return f"{minutes // size} {unit}s"
@@ -57,35 +60,58 @@ def publish(folder: Folder) -> Published:
     return _publish(folder, Source(folder.warehouse, "marts"))
 
 
-def publish_without(folder: Folder, person: Person) -> dict[str, int]:
-    """Publish the current version without a person, and remove all others.
+class Found(NamedTuple):
+    """A person's rows in a version, by mart, and how many they are.
 
-    Marts whose columns do not tell whose words they show are empty in it.
+    Of a mart whose columns do not tell whose words it shows, they are all rows. `is_any` tells
+    whether there are others.
+    """
+
+    rows: dict[str, Rows]
+    counts: dict[str, int]
+    is_any: bool
+
+
+def find(folder: Folder, person: Person) -> Found:
+    """Find a person in the current version, and follow its ids there.
+
+    Raises:
+        EltError: the version cannot be read.
+    """
+    found = Found({}, {}, False)
+    current = _versions(folder).current
+    if not current:
+        return found
+    with opened(folder, current) as connection:
+        tables = tables_of(connection)
+        person.learn_from(connection, tables)
+        for table in tables:
+            rows = person.rows_of(connection, table)
+            count = f"select count(*) from {table.quoted} where {rows.condition}"
+            found.rows[table.name] = rows
+            found.counts[table.name] = connection.execute(count, rows.values).fetchall()[0][0]
+    return found._replace(is_any=any(found.counts[t.name] for t in tables if not t.is_derived))
+
+
+def publish_without(folder: Folder, rows: Mapping[str, Rows]) -> None:
+    """Publish the current version without some rows, and remove all others.
 
     Args:
         folder: the warehouse's, locked.
-        person: whose rows go.
-
-    Returns:
-        How many rows of which tables went; none where nothing was published.
+        rows: which, by mart.
     """
-    versions, rows = _versions(folder), {}
+    versions = _versions(folder)
     if versions.current:
-        file = versions.folder_of(versions.current) / CONTACTS
-        with duckdb.connect(str(file), read_only=True) as connection:
-            without = {
-                table.name: person.rows_of(connection, table) for table in tables_of(connection)
-            }
-            for mart, (condition, values) in without.items():
-                count = connection.execute(f"select count(*) from {mart} where {condition}", values)
-                rows[mart] = int((count.fetchone() or (0,))[0])
-        _publish(folder, Source(file, "main", without))
+        _publish(folder, Source(versions.folder_of(versions.current) / CONTACTS, "main", rows))
     versions.keep_current()
-    return rows
 
 
 def published(folder: Folder) -> Published | None:
-    """Return what readers see; None where nothing was published yet."""
+    """Return what readers see; None where nothing was published yet.
+
+    Raises:
+        EltError: it cannot be read.
+    """
     current = _versions(folder).current
     return _describe(folder, current) if current else None
 
@@ -107,6 +133,18 @@ def roll_back(folder: Folder) -> Published:
     return _describe(folder, version)
 
 
+def current_version(folder: Folder) -> str:
+    """Return the name of the version that readers see.
+
+    Raises:
+        EltError: there is none.
+    """
+    current = _versions(folder).current
+    if not current:
+        raise EltError(f"Nothing is published in {folder.path} yet: elt run does it.")
+    return current
+
+
 def draw_dashboard(folder: Folder) -> Path:
     """Draw the dashboard of the version that readers see, and return its path.
 
@@ -116,16 +154,13 @@ def draw_dashboard(folder: Folder) -> Path:
     Raises:
         EltError: nothing was published yet, or the extra is not installed.
     """
-    versions = _versions(folder)
-    if not versions.current:
-        raise EltError(f"Nothing is published in {folder.path} yet: elt run does it.")
+    version = _versions(folder).folder_of(current_version(folder))
     if not dashboard.is_installed():
         raise EltError("The dashboard's packages are not installed: make dashboard does it.")
-    version = versions.folder_of(versions.current)
     page = version / f"{DASHBOARD}.new"
     page.unlink(missing_ok=True)
     _draw(version / CONTACTS, page)
-    versions.adopt(page)
+    _versions(folder).adopt(page)
     return folder.path / DASHBOARD
 
 
@@ -162,17 +197,43 @@ def _draw(contacts: Path, page: Path) -> None:
         page.write_text(dashboard.render(connection), encoding="utf-8")
 
 
+@contextmanager
+def opened(folder: Folder, version: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a version's file, read-only.
+
+    Raises:
+        EltError: it cannot be read.
+    """
+    file = _versions(folder).folder_of(version) / CONTACTS
+    try:
+        with patiently(lambda: duckdb.connect(str(file), read_only=True)) as connection:
+            yield connection
+    except duckdb.Error as error:
+        raise _unreadable(file, error) from error
+
+
 def _describe(folder: Folder, version: str) -> Published:
     # the Parquet file, which no tool can lock
-    table = _versions(folder).folder_of(version) / PARQUET_FILES / "published.parquet"
-    with duckdb.connect() as connection:
-        row = connection.execute(
-            "select version, published_at, case when leads_read_at is not null "
-            "and users_read_at is not null then least(leads_read_at, users_read_at) end "
-            "from read_parquet(?) limit 1",
-            [str(table)],
-        ).fetchone()
+    file = _versions(folder).folder_of(version) / PARQUET_FILES / "published.parquet"
+    try:
+        with duckdb.connect() as connection:
+            row = connection.execute(
+                "select version, published_at, case when leads_read_at is not null "
+                "and users_read_at is not null then least(leads_read_at, users_read_at) end "
+                "from read_parquet(?) limit 1",
+                [str(file)],
+            ).fetchone()
+    except duckdb.Error as error:
+        raise _unreadable(file, error) from error
     return Published(str(folder.path / CONTACTS), *(row or ()))
+
+
+def _unreadable(file: Path, error: duckdb.Error) -> EltError:
+    reason = str(error).splitlines()[0]
+    return EltError(
+        f"What is published cannot be read, {file}: {reason} The next elt run or elt publish "
+        "publishes anew; elt rollback goes back to the version before."
+    )
 
 
 def _now() -> datetime:

@@ -12,8 +12,9 @@ Whoever has files of a former version open keeps them, and whoever resolved `par
 still finds all its files there, until as many are newer as `[elt] keep_versions` says.
 
 A tool that opens a version for writing, in spite of its mode, leaves a write-ahead log that DuckDB
-replays for the next reader. DuckDB 1.5 and newer have it in the version's own folder, older ones
-beside the name they were given: neither can reach another version, as showing one removes them.
+replays for the next reader. DuckDB 1.5 and newer have it in the version's own folder, where it can
+reach no other version. Older ones have it beside the name they were given: showing a version
+removes it, but not one that such a tool writes later, which readers as old as it then replay.
 """
 
 import os
@@ -51,7 +52,9 @@ class Versions:
     @property
     def current(self) -> str | None:
         """The name of the version that readers see; None where there is none."""
-        return os.readlink(self._pointer) if self._pointer.exists() else None
+        if not self._pointer.is_symlink() or not self._pointer.exists():
+            return None
+        return os.readlink(self._pointer)
 
     @property
     def former(self) -> list[str]:
@@ -101,14 +104,15 @@ class Versions:
 
     def show(self, name: str) -> None:
         """Let readers see a version from now on."""
-        for path in self._shown:
-            if (self._path / name / path.name).exists():
-                _link(path, f"{self._path.name}/{self._pointer.name}/{path.name}")
-            else:  # the dashboard of another version would mislead
-                path.unlink(missing_ok=True)
+        there = [path for path in self._shown if (self._path / name / path.name).exists()]
+        for path in there:
+            _link(path, f"{self._path.name}/{self._pointer.name}/{path.name}")
         for folder in (self._path / name, self._path.parent):
             (folder / f"{CONTACTS}.wal").unlink(missing_ok=True)
         _link(self._pointer, name)
+        for path in self._shown:
+            if path not in there:  # a version without a dashboard
+                path.unlink(missing_ok=True)
 
     def keep_current(self) -> None:
         """Remove all other versions and what is left of any, even from readers at work."""
@@ -133,7 +137,9 @@ class Versions:
         Args:
             former: how many versions before the current one stay.
         """
-        kept = {self._pointer.name, self.current, *self.former[::-1][:former]}
+        kept = {self.current, *self.former[::-1][:former]}
+        if self._pointer.is_symlink():  # it is none in a copy that resolved links
+            kept.add(self._pointer.name)
         for path in self._path.iterdir() if self._path.exists() else ():
             if path.name not in kept:
                 _remove(path)

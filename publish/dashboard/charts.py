@@ -40,8 +40,8 @@ HEADLINE = [
     {
         "name": "active",
         "title": "Active in 30 days",
-        "about": "Last activity on one of the 30 days up to the last. Earlier days: "
-        "whoever was active later counts.",
+        "about": "Contacts whose last activity is on one of the last 30 days. Whoever was active "
+        "later counts as active before, so they grew by so many at least.",
     },
 ]
 
@@ -164,7 +164,8 @@ def _countries() -> Chart:
         query="countries",
         title="Countries",
         summary="{active} of {contacts} contacts are active, {active_share}.",
-        about="Contacts first heard of in the period, and those active in the last 30 days.",
+        about="All contacts that exist now, and those active in the last 30 days. The period does "
+        "not apply here.",
         keys=["country"],
         order="-contacts",
         columns=columns,
@@ -255,7 +256,7 @@ def _retention() -> Chart:
     return Chart(
         query="retention",
         title="Retention",
-        summary="{retention_rate} still active, on average of all cells.",
+        summary="{after_a_month} of the users were still active in the month after signing up.",
         about="Per cent of the users who signed up in a month that were active so many months "
         "later. Only the last activity of a user is known: whoever was active later counts as "
         f"active before. Only months that are over, up to a year. {WHOLE_MONTHS}",
@@ -263,6 +264,9 @@ def _retention() -> Chart:
         order="signup_month",
         columns=columns,
         picture=heat_map(since, month, share, columns),
-        rates={"retention_rate": ("active_users", "cohort_users")},
+        rates={
+            "retention_rate": ("active_users", "cohort_users"),
+            "after_a_month": ("active_after_a_month", "users_after_a_month"),
+        },
         is_wide=True,
     )

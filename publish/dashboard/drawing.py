@@ -208,6 +208,7 @@ def heat_map(
 def _time_axis(is_monthly: bool) -> alt.Axis:
     return alt.Axis(
         labelExpr="utcFormat(datum.value, utcdate(datum.value) === 1 ? '%b %Y' : '%-d %b')",
+        labelFlush=False,
         labelOverlap="greedy",
         labelSeparation=12,
         tickCount=alt.TimeIntervalStep(interval="month", step=1) if is_monthly else 8,

@@ -6,6 +6,9 @@
 const page = JSON.parse(document.getElementById("data").textContent);
 const COUNT = ",d";
 const SHARE = ".1%";
+const POINTS = "points"; // of per cent
+// what has no name of its own: in the table, but its bar would dwarf the others
+const REST = ["other channels", "other countries"];
 const oneDigit = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const signed = { signDisplay: "exceptZero" };
 const formats = {
@@ -58,6 +61,7 @@ function addRates(row, rates) {
 /** A number as its format says, a text as it is. */
 function show(value, format) {
   if (value === null || value === undefined) return "–";
+  if (format === POINTS) return `${show(100 * value, "+.1f")} points`;
   return format ? formats[format].format(value).replace("-", "−") : value;
 }
 
@@ -70,15 +74,18 @@ function chosenRows(query, period, channel) {
 // ---- key figures
 
 function arrivals(now, before, period) {
+  if (!period.last_day) return "";
   const arrived = `${show(now, COUNT)} new in the period`;
   if (!period.has_previous) return arrived;
-  const change = before ? show(now / before - 1, "+.1%") : `${show(before, COUNT)} before;`;
-  return `${arrived}, ${change} against the ${period.day_count} days before`;
+  const span = `the ${period.day_count} days before`;
+  return before
+    ? `${arrived}, ${show(now / before - 1, "+.1%")} against ${span}`
+    : `${arrived}, none in ${span}`;
 }
 
-function difference(now, before, format, unit, period) {
+function difference(now, before, format, period) {
   if (!period.has_previous || now === null || before === null) return "";
-  return `${show(now - before, format)}${unit} since ${period.day_before}`;
+  return `${show(now - before, format)} since ${period.day_before}`;
 }
 
 function showFigures(period, channel) {
@@ -100,12 +107,12 @@ function showFigures(period, channel) {
   put(
     "conversion-rate",
     show(rate, SHARE),
-    difference(100 * rate, 100 * previousRate, "+.1f", " points", period),
+    difference(rate, previousRate, POINTS, period),
   );
   put(
     "active",
     show(all.active, COUNT),
-    difference(all.active, all.previous_active, "+,.0f", "", period),
+    difference(all.active, all.previous_active, "+,.0f", period),
   );
 }
 
@@ -126,7 +133,9 @@ function rowsOfChart(chart, period, channel) {
 function summaryOf(chart, rows) {
   if (!rows.length) return "No data for this choice.";
   const [sum] = addUp(rows, []).map((row) => addRates(row, chart.rates));
-  const format = (field) => chart.columns.find((column) => column.field === field)?.format ?? COUNT;
+  const format = (field) =>
+    chart.columns.find((column) => column.field === field)?.format ??
+    (field in chart.rates ? SHARE : COUNT);
   return chart.summary.replace(/\{(\w+)\}/g, (_, field) => show(sum[field], format(field)));
 }
 
@@ -184,7 +193,8 @@ function showChart(chart, number, period, channel) {
   figure.querySelector(".summary").textContent = summary;
   picture.setAttribute("aria-label", `${chart.title}: ${summary}`);
   fillTable(figure.querySelector("tbody"), chart.columns, rows);
-  return draw(picture, chart.picture, rows);
+  const named = rows.filter((row) => !REST.includes(row[chart.keys[0]]));
+  return draw(picture, chart.picture, named.length ? named : rows);
 }
 
 // ---- page
@@ -194,7 +204,7 @@ async function showPage() {
   const name = document.getElementById("period").value;
   const period = tables.periods.find((row) => row.period === name);
   document.getElementById("span").textContent = period.last_day
-    ? `${period.first_day} to ${period.last_day}` +
+    ? `${period.first_day} to ${period.last_day}, so far` +
       (period.has_previous ? "" : "; no full period before to compare with")
     : "";
   showFigures(period, channel);

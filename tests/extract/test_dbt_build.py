@@ -69,7 +69,7 @@ def test_a_project_that_dbt_cannot_read_is_told_with_its_reason(
 
 
 def test_a_model_that_fails_is_named_and_the_rows_stay_loaded(
-    api: ApiServer, elt: Elt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, elt: Elt, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "transform"
     shutil.copytree(settings.ROOT / "transform", broken, ignore=shutil.ignore_patterns("target"))
@@ -80,3 +80,10 @@ def test_a_model_that_fails_is_named_and_the_rows_stay_loaded(
     assert "failed: stg_broken" in outcome.stdout
     assert "no_such_table" in outcome.stdout
     assert outcome.stderr.startswith("elt: nothing was published, as models or tests failed: stg_b")
+    monkeypatch.undo()
+    monkeypatch.setenv("ELT__DATA_DIR", str(data_dir))
+    monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", api.url)
+    outcome = elt("publish")  # the other marts were built, and would pass their tests
+    assert outcome.exit_code == 1
+    assert "The last build of the models" in outcome.stderr
+    assert not (data_dir / "contacts.duckdb").exists()

@@ -68,6 +68,7 @@ def test_an_unknown_mart_is_told_with_those_there_are(
     assert "Nothing is published" in elt("export", "dim_leads").stderr
     fill(1)
     publish(folder)
+    assert elt("export", "pg_class").exit_code == 1
     outcome = elt("export", "dim_nothing")
     assert outcome.exit_code == 1
     assert outcome.stdout == ""

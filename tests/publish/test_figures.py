@@ -157,7 +157,10 @@ def test_only_countries_of_five_contacts_and_the_largest_ten_are_named(changed: 
     assert total(found["countries"], "country", "other countries", "contacts") == 10 + 4
 
 
-@pytest.mark.parametrize("text", ["ada@example.com", "ada%40example.com"])
+@pytest.mark.parametrize(
+    "text",
+    ["ada@example.com", "ada%40example.com", "+39 347 1234567", f"{'ada.' * 20}@example.com"],
+)
 def test_what_looks_like_an_address_is_never_named(changed: Change, text: str) -> None:
     found = figures.read(changed(*contacts_of((text, "cpc", text, 50))))
     assert [row["channel"] for row in found["channels"]] == ["other channels"]

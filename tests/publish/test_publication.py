@@ -1,6 +1,7 @@
 """What is published of a run, when, and what the commands say of it."""
 
 import json
+import os
 import re
 import resource
 import subprocess
@@ -141,6 +142,7 @@ def test_failed_tests_publish_nothing_and_say_what_readers_have(
 ) -> None:  # fmt: skip
     lists["leads"], lists["users"] = leads(3), users(2)
     first = json.loads(elt("run", "--json").stdout)["published"]
+    assert not query("from duckdb_tables() where table_name = 'unfinished_build'")
     assert first["path"] == str(data_dir / "contacts.duckdb")
     lists["leads"] = leads(4)
     with duckdb.connect(str(data_dir / "warehouse.duckdb")) as warehouse:
@@ -154,7 +156,7 @@ def test_failed_tests_publish_nothing_and_say_what_readers_have(
     assert "unique_dim_users_contact_id" in outcome.stderr
     assert f"duckdb -readonly {data_dir / 'warehouse.duckdb'}" in outcome.stderr
     assert f"version {first['version']}, published 0 minutes ago" in outcome.stderr
-    assert f"with the data as of {first['data_as_of'][:16]} UTC" in outcome.stderr
+    assert f"with the data of {first['data_as_of'][:16].replace('T', ' ')} UTC" in outcome.stderr
     (select,) = re.findall(r"failed: unique_dim_users_contact_id: .*: (select .*)", outcome.stdout)
     assert len(query(select)) == 1
     assert contacts(data_dir, "select count(*) from dim_users") == [(2,)]
@@ -171,6 +173,35 @@ def test_failed_tests_publish_nothing_and_say_what_readers_have(
 
     assert elt("run").exit_code == 0
     assert contacts(data_dir, "select count(*) from dim_leads") == [(4,)]
+
+
+def test_a_failed_run_tells_its_failure_whatever_is_published(
+    folder: Folder, fill: Fill, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dbt_build, "build", lambda *_: FAILED)
+    fill(1)
+    publish(folder)
+    told = "published 0 minutes ago with the data of one list."
+    assert told in elt("run").stderr
+    assert json.loads(elt("run", "--json").stdout)["published"]["data_as_of"] is None
+    (folder.path / "parquet" / "published.parquet").unlink()
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "failed: unique_dim_leads_contact_id" in outcome.stdout
+    assert "nothing was published, as models or tests failed" in outcome.stderr
+
+
+def test_a_version_that_cannot_be_read_is_told_with_what_to_do(
+    folder: Folder, fill: Fill, api: ApiServer, elt: Elt
+) -> None:
+    fill(1)
+    publish(folder)
+    os.truncate(folder.path / "contacts.duckdb", 5000)
+    for command in (("export", "dim_leads"), ("forget", "417")):
+        outcome = elt(*command)
+        assert outcome.exit_code == 1
+        assert "What is published cannot be read" in outcome.stderr
+        assert "elt publish publishes anew" in outcome.stderr
 
 
 def test_a_first_run_that_fails_says_that_nothing_was_published(

@@ -256,6 +256,21 @@ def test_a_version_whose_folder_somebody_removed_is_published_anew(
     assert seen(folder) == {2}
 
 
+def test_a_copy_that_resolved_the_links_publishes_again(
+    folder: Folder, fill: Fill, tmp_path: Path
+) -> None:
+    fill(1)
+    publish(folder)
+    copy = Folder(tmp_path / "copy")
+    shutil.copytree(folder.path, copy.path)
+    with pytest.raises(EltError, match="parquet is in the way"):
+        publish(copy)
+    shutil.rmtree(copy.path / "parquet")
+    publish(copy)
+    assert (copy.path / "published" / "current").is_symlink()
+    assert seen(copy) == {1}
+
+
 STEPS: list[tuple[Any, str]] = [
     (marts, "_copy"),
     (marts, "_describe"),

@@ -380,7 +380,7 @@ def test_a_load_runs_one_dbt_build_without_unit_tests(sandbox_folder: Path) -> N
     nodes = results(sandbox_folder / "dbt")
     assert {"dim_contacts", "unique_dim_contacts_contact_id"} <= set(nodes)
     kinds = {node["unique_id"].split(".")[0] for node in nodes.values()}
-    assert kinds == {"model", "snapshot", "test"}
+    assert kinds == {"exposure", "model", "snapshot", "test"}
 
 
 def test_a_last_update_that_cannot_be_read_keeps_its_row(

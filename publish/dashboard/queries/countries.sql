@@ -1,4 +1,5 @@
--- Contacts of a period by country, and how many of them are active.
+-- All contacts by country, and how many of them are active: of those who came in the last 30 days,
+-- all would be.
 
 select
     periods.period,
@@ -7,7 +8,6 @@ select
     count(*) as contacts,
     count(*) filter (contacts.is_active) as active
 from contacts
-inner join periods
-    on contacts.first_day >= periods.first_day
+cross join periods
 group by all
 order by all

@@ -86,9 +86,10 @@ select
         as previous_first_day
 from dated;
 
--- A text that may be a person's, rare or with an @, names no channel and no country.
+-- A text that may be a person's, rare or with an @ or a telephone number, names no channel and no
+-- country. It is cut only after that.
 create temporary macro may_be_personal(name, contact_count) as
-contact_count < 5 or regexp_matches(name, '[@＠]|%40');
+contact_count < 5 or regexp_matches(name, '[@＠]|%40|[0-9]{7}');
 
 create temporary table contacts as
 
@@ -112,11 +113,11 @@ labelled as (
         case
             when coalesce(contacts.utm_source, contacts.utm_medium) is not null
                 then
-                    left(coalesce(contacts.utm_source, '(none)'), 40)
+                    coalesce(contacts.utm_source, '(none)')
                     || ' / '
-                    || left(coalesce(contacts.utm_medium, '(none)'), 40)
+                    || coalesce(contacts.utm_medium, '(none)')
         end as channel_label,
-        left(coalesce(country_names.country, contacts.country), 40) as country_label
+        coalesce(country_names.country, contacts.country) as country_label
     from dim_contacts as contacts
     left join country_names
         on contacts.country_code = country_names.country_code
@@ -149,11 +150,11 @@ named_countries as (
 
 select
     coalesce(
-        named_channels.channel_label,
+        left(named_channels.channel_label, 60),
         case when labelled.channel_label is null then 'no campaign' else 'other channels' end
     ) as channel,
     coalesce(
-        named_countries.country_label,
+        left(named_countries.country_label, 60),
         case when labelled.country_label is null then 'unknown' else 'other countries' end
     ) as country,
     dim_users.nps_category,

@@ -34,6 +34,13 @@ select
     strftime(months.signup_month, '%b %Y') as month_name,
     months.months_since,
     sum(months.user_count) as cohort_users,
+    coalesce(sum(months.user_count) filter (months.months_since = 1), 0) as users_after_a_month,
+    coalesce(
+        sum(months.user_count) filter (
+            months.months_since = 1 and months.last_active_month >= months.active_month
+        ),
+        0
+    ) as active_after_a_month,
     coalesce(sum(months.user_count) filter (months.last_active_month >= months.active_month), 0)
         as active_users
 from months

@@ -1,0 +1,19 @@
+{# A table that is there from the beginning of a build to its good end. As long as it is, the marts
+   may be half new, and nothing is published by hand. #}
+{% macro begin_build() %}
+    {%- if flags.WHICH in ('build', 'run', 'snapshot') %}
+        create table if not exists {{ target.schema }}.unfinished_build as
+        select {{ dbt.current_timestamp() }} as begun_at
+    {%- endif %}
+{% endmacro %}
+
+{% macro finish_build(results) %}
+    {%- set bad = [] %}
+    {%- for result in results if result.status not in ('success', 'pass', 'warn', 'no-op') %}
+        {%- do bad.append(result) %}
+    {%- endfor %}
+    {%- set is_part = invocation_args_dict.get('select') or invocation_args_dict.get('exclude') %}
+    {%- if flags.WHICH == 'build' and not bad and not is_part %}
+        drop table if exists {{ target.schema }}.unfinished_build
+    {%- endif %}
+{% endmacro %}
