@@ -244,7 +244,8 @@ def publish(folder: Path, built: Usage) -> None:
     sandbox = folder / "sandbox"
     for what in ("publish", "dashboard"):
         peak = measure(folder, [sys.executable, "-c", PUBLISH, str(sandbox), what], {}).peak
-        wall, cpu = map(float, (folder / "said").read_text().split())
+        # the last line, after DuckDB's progress bar
+        wall, cpu = map(float, (folder / "said").read_text().split()[-2:])
         print(
             f"{what}: {Usage(wall, cpu, peak)}; "
             f"of the build's {wall / built.wall:.2f} wall, {cpu / built.cpu:.2f} CPU",
