@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,10 +44,11 @@ def one(contacts: duckdb.DuckDBPyConnection, sql: str) -> Any:
 def test_the_recipes_for_python(project: Path, contacts: duckdb.DuckDBPyConnection) -> None:
     blocks = re.findall(r"```python\n(.*?)```", RECIPES, re.DOTALL)
     assert len(blocks) == 2
-    pandas_made: dict[str, Any] = {}
-    polars_made: dict[str, Any] = {}
-    exec(blocks[0], pandas_made)  # noqa: S102
-    exec(blocks[1], polars_made)  # noqa: S102
+    recipe = project / "recipe.py"
+    recipe.write_text(blocks[0])
+    pandas_made = runpy.run_path(str(recipe))
+    recipe.write_text(blocks[1])
+    polars_made = runpy.run_path(str(recipe))
     leads = one(contacts, "select count(*) from dim_leads where not is_converted")
     assert len(pandas_made["leads"]) == leads
     assert polars_made["contacts"].height == one(contacts, "select count(*) from dim_contacts")
@@ -62,7 +64,7 @@ def test_the_recipes_for_the_command_line(
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for block in blocks:
         ran = subprocess.run(
-            ["bash", "-euc", block],  # noqa: S607
+            ["/bin/sh", "-euc", block],
             env={**os.environ, "PATH": path},
             capture_output=True,
             text=True,

@@ -92,6 +92,8 @@ def _run_dbt_here() -> None:
 
     from extract.dbt_build import BuildRunner
 
+    connections: Any = DuckDBConnectionManager  # its methods have no types
+
     def command(runner: Any, name: str, arguments: Any, package_vars: Any) -> Any:
         add_config_to_env(runner.credentials, ("dlt",))
         try:
@@ -105,8 +107,8 @@ def _run_dbt_here() -> None:
                 arguments,
                 package_vars,
             )
-        finally:  # dbt leaves it open until its process ends
-            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        finally:  # dbt leaves the warehouse open until its process ends
+            connections.close_all_connections()
 
     patch.object(BuildRunner, "_run_dbt_command", command).start()
 

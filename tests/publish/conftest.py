@@ -129,7 +129,7 @@ def html(marts: duckdb.DuckDBPyConnection) -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
+    if not found:  # nothing else in the project needs one; .ci/run installs it or fails
         pytest.skip(f"needs a browser: install one of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=ARGUMENTS)

@@ -15,6 +15,7 @@ from publish.dashboard import is_installed  # as it is, before tests turn it off
 from tests.publish.conftest import EMPTY, Change, Open, Seen
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
+MINUS = "\N{MINUS SIGN}"
 PHONE = {"width": 360, "height": 740}
 TITLES = [
     "New leads and users",
@@ -77,7 +78,7 @@ def test_figures_of_a_channel_and_period_equal_the_marts(
     assert seen.value("users") == f"{one(marts, f'select count(*) {where} and is_user'):,}"
     assert seen.value("active") == f"{one(marts, f'select count(*) {where} and is_active'):,}"
     assert float(seen.value("conversion-rate").strip("%")) == pytest.approx(rate, abs=0.0501)
-    text = seen.page.locator("#contacts .change").inner_text().replace("−", "-")  # noqa: RUF001
+    text = seen.page.locator("#contacts .change").inner_text().replace(MINUS, "-")
     found = re.fullmatch(rf"{new:,} new in the period, ([-+].*)% against the 90 days before", text)
     assert found
     assert float(found[1]) == pytest.approx(100 * (new / before - 1), abs=0.0501)
@@ -208,7 +209,7 @@ def test_changes_of_rate_and_activity_are_since_the_day_before(
     active -= one(marts, f"select active_contacts {daily} - 90")
     day = one(marts, f"select strftime({LAST_DAY} - 90, '%-d %b %Y')")
     rate_change, active_change = (
-        seen.page.locator(f"#{card} .change").inner_text().replace("−", "-")  # noqa: RUF001
+        seen.page.locator(f"#{card} .change").inner_text().replace(MINUS, "-")
         for card in ("conversion-rate", "active")
     )
     shown, said = rate_change.split(" ", 1)
