@@ -15,7 +15,7 @@ import duckdb
 
 from extract.errors import EltError
 from extract.folder import Folder, to_disk
-from extract.person import Person, Rows, Table, tables_of
+from extract.person import Person, Rows, Table, count_rows, tables_of
 from publish.publication import find, publish_without
 from publish.versions import CONTACTS
 
@@ -56,7 +56,7 @@ def erase(folder: Folder, contact_id: str) -> Erased:
         person.learn_from(connection, tables)
         published = find(folder, person)
         doomed = {table: person.rows_of(connection, table) for table in tables}
-        counts = {table: _count(connection, table, rows) for table, rows in doomed.items()}
+        counts = {table: count_rows(connection, table, rows) for table, rows in doomed.items()}
         known = any(count for table, count in counts.items() if not table.is_derived)
         if not known and not published.is_any:
             raise EltError(
@@ -83,12 +83,6 @@ def erase(folder: Folder, contact_id: str) -> Erased:
     return Erased(
         {table: count for table, count in rows.items() if count}, sorted(person.contact_ids)
     )
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: Table, rows: Rows) -> int:
-    select = f"select count(*) from {table.quoted} where {rows.condition}"
-    (count,) = connection.execute(select, rows.values).fetchone() or (0,)
-    return int(count)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, copy: Path, doomed: dict[Table, Rows]) -> None:

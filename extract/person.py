@@ -122,6 +122,13 @@ class Person:
         return str(row.get("email")).strip().casefold() in self.emails
 
 
+def count_rows(connection: DuckDBPyConnection, table: Table, rows: Rows) -> int:
+    """Count some rows of a table."""
+    select = f"select count(*) from {table.quoted} where {rows.condition}"
+    (count,) = connection.execute(select, rows.values).fetchone() or (0,)
+    return int(count)
+
+
 def tables_of(connection: DuckDBPyConnection) -> list[Table]:
     """Return the warehouse's tables, views left out."""
     rows = connection.execute(

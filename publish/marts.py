@@ -92,7 +92,7 @@ def _write(
         )
         connection.execute("use target")
         counts = {mart: _copy(connection, source, mart) for mart in _marts(connection, source)}
-        _describe(connection, source, version, published_at, counts)
+        _write_published(connection, source, version, published_at, counts)
         files.mkdir()
         for table in (*counts, "published"):
             connection.execute(
@@ -140,7 +140,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, source: Source, mart: str) -> i
     return int(count)
 
 
-def _describe(
+def _write_published(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
     version: str,

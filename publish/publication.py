@@ -13,7 +13,7 @@ import duckdb
 
 from extract.errors import EltError, SettingsError
 from extract.folder import Folder, patiently
-from extract.person import Person, Rows, tables_of
+from extract.person import Person, Rows, count_rows, tables_of
 from publish import dashboard
 from publish.marts import LIMITS, Source, write_marts
 from publish.versions import CONTACTS, DASHBOARD, PARQUET_FILES, Versions
@@ -87,9 +87,8 @@ def find(folder: Folder, person: Person) -> Found:
         person.learn_from(connection, tables)
         for table in tables:
             rows = person.rows_of(connection, table)
-            count = f"select count(*) from {table.quoted} where {rows.condition}"
             found.rows[table.name] = rows
-            found.counts[table.name] = connection.execute(count, rows.values).fetchall()[0][0]
+            found.counts[table.name] = count_rows(connection, table, rows)
     return found._replace(is_any=any(found.counts[t.name] for t in tables if not t.is_derived))
 
 
