@@ -44,6 +44,7 @@ COMMENTS = {
     "published_at": "When the tables were written, UTC.",
     "leads_read_at": "When leads were last read from the API, UTC; null if never.",
     "users_read_at": "When users were last read from the API, UTC; null if never.",
+    "data_as_of": "When both lists had last been read, UTC; null if one never was.",
     "package_version": "The version of contacts-elt that published it.",
     "mart": "The name of the table.",
     "row_count": "Its rows.",
@@ -156,6 +157,10 @@ def _write_published(
             $published_at as published_at,
             leads_read_at,
             users_read_at,
+            case
+                when leads_read_at is not null and users_read_at is not null
+                    then least(leads_read_at, users_read_at)
+            end as data_as_of,
             $package_version as package_version,
             unnest($marts) as mart,
             cast(unnest($counts) as bigint) as row_count

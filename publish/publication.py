@@ -217,9 +217,7 @@ def _describe(folder: Folder, version: str) -> Published:
     try:
         with duckdb.connect() as connection:
             row = connection.execute(
-                "select version, published_at, case when leads_read_at is not null "
-                "and users_read_at is not null then least(leads_read_at, users_read_at) end "
-                "from read_parquet(?) limit 1",
+                "select version, published_at, data_as_of from read_parquet(?) limit 1",
                 [str(file)],
             ).fetchone()
     except duckdb.Error as error:

@@ -258,9 +258,8 @@ def test_the_page_may_load_and_send_nothing(html: str) -> None:
     assert re.search(r"script-src( 'sha256-[\w+/]+=')+$", policy)
 
 
-@pytest.mark.parametrize("unread", ["leads_read_at", "users_read_at"])
-def test_a_list_that_was_never_read_leaves_the_age_unknown(changed: Change, unread: str) -> None:
-    html = dashboard.render(changed(f"update published set {unread} = null"))
+def test_a_list_that_was_never_read_leaves_the_age_unknown(changed: Change) -> None:
+    html = dashboard.render(changed("update published set data_as_of = null"))
     assert "When the data was read is not known." in html
 
 

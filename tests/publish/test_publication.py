@@ -76,7 +76,7 @@ def test_comments_and_types_are_kept(both: duckdb.DuckDBPyConnection) -> None:
         "select comment from duckdb_columns() where table_name = 'published' union all "
         "select comment from duckdb_tables() where table_name = 'published'"
     ).fetchall()
-    assert len(told) == 8
+    assert len(told) == 9
     assert all(comment for (comment,) in told)
 
 
@@ -113,6 +113,9 @@ def test_the_file_tells_what_it_is(both: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     ((finished_at,),) = both.sql("select finished_at from warehouse.marts.fct_loads").fetchall()
     assert leads_read_at == users_read_at == finished_at
+    assert both.sql("select distinct data_as_of from contacts.published").fetchall() == [
+        (finished_at,)
+    ]
     assert finished_at < published_at < finished_at + timedelta(minutes=5)
     assert re.fullmatch(r"\d{8}T\d{6}Z", version_name)
     assert package == version("contacts-elt")
@@ -121,8 +124,10 @@ def test_the_file_tells_what_it_is(both: duckdb.DuckDBPyConnection) -> None:
 def test_a_list_that_was_not_read_tells_no_freshness(folder: Folder, fill: Fill) -> None:
     fill(1)
     assert publish(folder).data_as_of is None
-    rows = contacts(folder.path, "select distinct leads_read_at, users_read_at from published")
-    assert [(str(leads), users) for leads, users in rows] == [("2026-06-01 12:00:00", None)]
+    rows = contacts(
+        folder.path, "select distinct leads_read_at, users_read_at, data_as_of from published"
+    )
+    assert [(str(leads), *rest) for leads, *rest in rows] == [("2026-06-01 12:00:00", None, None)]
 
 
 def test_a_table_that_is_no_mart_of_the_project_is_not_published(
