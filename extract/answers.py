@@ -11,22 +11,26 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from requests import HTTPError, Response
 
 from extract import settings
 from extract.errors import ApiError, KeyRefusedError
 from extract.masking import key_of, page_without_key, without_key
-
-if TYPE_CHECKING:
-    from extract.client import ListPaginator
+from extract.transport import page_of
 
 # the API answers a bad key with HTTP 500 and one of these messages
 REFUSALS = ("access token not found", "valid header authorization")
 # PHP encodes "no error" in many ways; an object in its place is an error
 NO_ERROR: tuple[Any, ...] = (None, False, 0, "", [])
 NOT_JSON = object()
+PAST_THE_END = {
+    "empty": " If this API answers so past the end of its list, set "
+    f'[sources.{settings.SECTION}] end_of_list = "short_page".',
+    "short_page": " If the length of this list is a multiple of the page size, its end cannot be "
+    f"told from a failure: set another [sources.{settings.SECTION}] page_size.",
+}
 SHOWN_BODY = 200  # characters of an unexpected answer that an error shows
 
 
@@ -39,7 +43,10 @@ class CutShortError(Exception):
 
 
 def page_check(
-    name: str, paginator: "ListPaginator", on_answer: Callable[[], None]
+    name: str,
+    first_page: int,
+    end_of_list: settings.EndOfList,
+    on_answer: Callable[[int], None],
 ) -> Callable[[Response], None]:
     """Return a response hook that lets only pages of the list `name` through.
 
@@ -48,15 +55,17 @@ def page_check(
 
     Args:
         name: `leads` or `users`.
-        paginator: the list's paginator; tells whether the failing page may lie past the end.
-        on_answer: called once for every answer, retried ones included.
+        first_page: the number of the first page; a failing later one may lie past the end.
+        end_of_list: the setting.
+        on_answer: called with the bytes of every answer, retried ones included.
     """
 
     def check(response: Response) -> None:
-        on_answer()
+        on_answer(len(response.content))
         payload = _parse(response)
         _refuse_key(response, payload)
-        hint = _past_the_end_hint(paginator)
+        is_first = page_of(response.request) == first_page
+        hint = "" if is_first else PAST_THE_END[end_of_list]
         _refuse_status(response, hint)
         if payload is NOT_JSON:
             if is_cut_short(response):
@@ -163,20 +172,6 @@ def _retry_after(response: Response) -> float | None:
         return math.inf
     except ValueError:
         return None
-
-
-def _past_the_end_hint(paginator: "ListPaginator") -> str:
-    if paginator.current_value == paginator.initial_value:
-        return ""
-    if paginator.end_of_list == "empty":
-        return (
-            " If this API answers so past the end of its list, set "
-            f'[sources.{settings.SECTION}] end_of_list = "short_page".'
-        )
-    return (
-        " If the length of this list is a multiple of the page size, its end cannot be told from "
-        f"a failure: set another [sources.{settings.SECTION}] page_size."
-    )
 
 
 def _describe(response: Response, problem: str) -> str:

@@ -127,6 +127,9 @@ def open_pipeline(folder: Folder, base_url: str, rebind: bool = False) -> dlt.Pi
     """
     shutil.rmtree(folder.dlt, ignore_errors=True)
     write_to(folder.dlt)
+    # without these columns, which rows from JSON get anyway, tables cannot be merged
+    for column in ("add_dlt_id", "add_dlt_load_id"):
+        dlt.config[f"normalize.parquet_normalizer.{column}"] = True
     pipeline = dlt.pipeline(
         "contacts_elt",
         pipelines_dir=str(folder.dlt),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 import dlt
 
 from extract import settings, state, warehouse
+from extract.ahead import ReadAhead
 from extract.errors import SettingsError
 from extract.folder import Folder
 from extract.rows import ListCounts
@@ -79,10 +80,11 @@ class Reading:
 
     def _extract(self, names: Set[str]) -> None:
         """Read lists into a load package of their own."""
-        source = analytics_api(**self._connection, counts=self.counts)
-        for name in settings.ENDPOINTS.keys() - names:
-            source.resources[name] = empty_table(name)
-        (load_id,) = self.pipeline.extract(source).loads_ids
+        with ReadAhead() as ahead:
+            source = analytics_api(**self._connection, ahead=ahead, counts=self.counts)
+            for name in settings.ENDPOINTS.keys() - names:
+                source.resources[name] = empty_table(name)
+            (load_id,) = self.pipeline.extract(source).loads_ids
         self.pipeline.normalize()
         self.load_ids.append(load_id)
         for job in self.pipeline.get_load_package_info(load_id).jobs["new_jobs"]:

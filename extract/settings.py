@@ -25,6 +25,8 @@ FIRST_PAGE = 0
 # rows that the API commits late, and for clocks of the API's machines that disagree. 15 minutes
 # cost a page more only where a list has more than 50 changes in that time.
 LAG_SECONDS = 900
+# requests of one list at once; it is somebody else's server
+MAX_IN_FLIGHT = 4
 # Only a full read notices what is listed no more. Weekly, it costs all pages once or twice a week.
 FULL_READ_DAYS = 7.0
 MAX_SHRINK = 0.5  # share of a table; what a full read would remove beyond it smells of a wrong key

@@ -7,6 +7,7 @@ overlap, and merges what it read by primary key. A list ends with an empty page.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import dlt
 from dlt.common import jsonpath
@@ -16,6 +17,7 @@ from dlt.sources.rest_api import RESTAPIConfig, rest_api_resources
 from dlt.sources.rest_api.typing import EndpointResource
 
 from extract import settings
+from extract.ahead import ReadAhead
 from extract.answers import page_check
 from extract.client import ListPaginator, api_root, http_session
 from extract.errors import SettingsError
@@ -30,6 +32,8 @@ def analytics_api(
     first_page: int = settings.FIRST_PAGE,
     end_of_list: settings.EndOfList = "empty",
     lag_seconds: int = settings.LAG_SECONDS,
+    max_in_flight: int = settings.MAX_IN_FLIGHT,
+    ahead: ReadAhead | None = None,
     counts: dict[str, ListCounts] | None = None,
 ) -> Iterator[DltResource]:
     """Read the leads and users of one customer project.
@@ -41,6 +45,8 @@ def analytics_api(
         first_page: the number of the first page.
         end_of_list: "empty", or "short_page" for an API that errs past the end of its list.
         lag_seconds: how far before the cursor a rerun reads again.
+        max_in_flight: requests of one list that are on their way at once, where there is `ahead`.
+        ahead: sends the requests; without, one is sent after the other.
         counts: what was read of each list; counted up.
 
     Yields:
@@ -49,9 +55,10 @@ def analytics_api(
     Raises:
         SettingsError: a setting that cannot work; says which.
     """
-    if page_size < 1 or lag_seconds < 0:
+    if page_size < 1 or lag_seconds < 0 or max_in_flight < 1:
         raise SettingsError(
-            f"[sources.{settings.SECTION}] page_size must be 1 or more, lag_seconds 0 or more."
+            f"[sources.{settings.SECTION}] page_size and max_in_flight must be 1 or more, "
+            "lag_seconds 0 or more."
         )
     root = api_root(base_url)
     key = api_key.strip()
@@ -66,9 +73,16 @@ def analytics_api(
     for name in settings.ENDPOINTS:
         counts.setdefault(name, ListCounts())
 
+    session = http_session(root)
+    if ahead:
+        ahead.serve(session, max_in_flight)
+    paginators = {
+        name: ListPaginator(first_page, page_size, end_of_list) for name in settings.ENDPOINTS
+    }
+
     def resource(name: str) -> EndpointResource:
         endpoint = settings.ENDPOINTS[name]
-        paginator = ListPaginator(first_page, page_size, end_of_list)
+        check = page_check(name, first_page, end_of_list, counts[name].count_answer)
         return {
             "name": name,
             "primary_key": list(endpoint.primary_key),
@@ -77,8 +91,8 @@ def analytics_api(
                 "path": endpoint.path,
                 # compiled once, where a string is compiled for every page
                 "data_selector": jsonpath.compile_path(f"data.{name}"),
-                "paginator": paginator,
-                "response_actions": [page_check(name, paginator, counts[name].count_request)],
+                "paginator": paginators[name],
+                "response_actions": [check],
             },
         }
 
@@ -86,7 +100,7 @@ def analytics_api(
         "client": {
             "base_url": root,
             "auth": {"type": "bearer", "token": key},
-            "session": http_session(root),
+            "session": session,
         },
         "resource_defaults": {
             "write_disposition": "merge",
@@ -109,7 +123,12 @@ def analytics_api(
         "resources": [resource(name) for name in settings.ENDPOINTS],
     }
     for read in rest_api_resources(config):
-        read.add_step(PreparePage(read.name, counts[read.name], started_at))
+        prepare = PreparePage(
+            read.name, counts[read.name], started_at, paginators[read.name], read.incremental
+        )
+        if ahead:
+            prepare.on_page = partial(ahead.note, read.name)
+        read.add_step(prepare)
         # a second table of the same resource begins with the columns of the first: clear them
         for columns in ({}, settings.REJECTED_COLUMNS):
             read.apply_hints(

@@ -4,6 +4,7 @@
 each byte comes in time.
 """
 
+import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from extract.masking import key_of, without_key
 # a connection that breaks off during the TLS handshake, as it may at any other time
 BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 CHUNK = 2**16  # bytes
+PAGE = re.compile(r"(?<=[?&]page=)-?[0-9]+")
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -46,6 +48,19 @@ class BoundedAdapter(HTTPAdapter):
                 raise
             masked = without_key(str(error), key_of(request))
         raise requests.ConnectionError(masked)
+
+
+def page_of(request: PreparedRequest) -> int | None:
+    """Return the number of the page that is asked for."""
+    match = PAGE.search(str(request.url))
+    return int(match[0]) if match else None
+
+
+def with_page(request: PreparedRequest, number: int) -> PreparedRequest:
+    """Return a request for another page."""
+    other = request.copy()
+    other.url = PAGE.sub(str(number), str(request.url))
+    return other
 
 
 def causes(failure: BaseException | None) -> Iterator[BaseException]:

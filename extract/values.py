@@ -3,10 +3,11 @@
 import json
 import math
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from dlt.common.json import custom_pua_decode, may_have_pua
 from dlt.common.json import json as dlt_json
 
 MAX_BIGINT = 2**63 - 1
@@ -43,9 +44,14 @@ def parse_moment(value: Any) -> datetime | None:
 
 def as_text(value: Any) -> str | None:
     """Return a JSON value as text: 45.07, true, {"a": 1}; a text and null as they are."""
-    return (
-        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    )
+    kind = type(value)
+    if value is None or kind is str:
+        return value  # type: ignore[no-any-return]
+    if kind is int:
+        return str(value)
+    if kind is float and math.isfinite(value):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def as_json(value: Any) -> Any:
@@ -55,11 +61,12 @@ def as_json(value: Any) -> Any:
 
 def as_whole_number(value: Any) -> int | None:
     """Return a whole number of 64 bits, also out of "417" and 417.0; None where it is none."""
-    text = "" if isinstance(value, bool) else str(value).strip()
-    if not WHOLE_NUMBER.fullmatch(text):
-        return None
-    number = int(text.split(".")[0])
-    return number if abs(number) <= MAX_BIGINT else None
+    if type(value) is not int:
+        text = "" if isinstance(value, bool) else str(value).strip()
+        if not WHOLE_NUMBER.fullmatch(text):
+            return None
+        value = int(text.split(".")[0])
+    return value if abs(value) <= MAX_BIGINT else None
 
 
 def as_key(value: Any) -> str:
@@ -74,28 +81,30 @@ def as_key(value: Any) -> str:
     if isinstance(value, bool | dict | list) or not finite:
         raise ValueError("is neither a text nor a number")
     number = as_whole_number(value) if isinstance(value, float) else None
-    return str(value if number is None else number).strip()
+    return storable_text(str(value if number is None else number).strip())
 
 
-def is_storable(row: dict[str, Any]) -> bool:
-    """Tell whether dlt stores a row as it is, so that `storable` has nothing to mend.
+def json_texts(values: Sequence[Any]) -> list[str | None]:
+    """Return objects and lists, or null, as JSON texts that a warehouse can store (`storable`)."""
+    with suppress(TypeError, ValueError, RecursionError):
+        STRICT_JSON.encode(values)
+        return [value if value is None else dlt_json.dumps(value) for value in values]
+    return [value if value is None else _json_text(value) for value in values]
 
-    Args:
-        row: of a raw table; all but its attributes and numbers of ours is text.
-    """
+
+def _json_text(value: Any) -> str:
     try:
-        STRICT_JSON.encode(row["attributes"])
-        return not may_have_pua(dlt_json.dumpb([row]))
+        STRICT_JSON.encode(value)
+        return dlt_json.dumps(value)
     except (TypeError, ValueError, RecursionError):
-        return False
+        return dlt_json.dumps(storable(value))
 
 
 def storable(value: Any, depth: int = 0) -> Any:
     """Return a JSON value as a warehouse can store it, without losing what it says.
 
     Halves of a character become their escapes; NaN, infinity, whole numbers of more than 64 bits
-    and what is nested too deep become text. A text that dlt would take for a number, a date or
-    bytes, as it marks them in its files by a private-use character, gets a leading blank.
+    and what is nested too deep become text.
     """
     match value:
         case dict() | list() if depth == MAX_DEPTH:
@@ -105,7 +114,7 @@ def storable(value: Any, depth: int = 0) -> Any:
             # Python could just read does not leave
             mended = {}
             for key, item in value.items():
-                mended[_storable_text(key)] = storable(item, depth + 1)
+                mended[storable_text(key)] = storable(item, depth + 1)
             return mended
         case list():
             items = []
@@ -113,8 +122,7 @@ def storable(value: Any, depth: int = 0) -> Any:
                 items.append(storable(item, depth + 1))
             return items
         case str():
-            text = _storable_text(value)
-            return text if custom_pua_decode(text) is text else f" {text}"
+            return storable_text(value)
         case float() if not math.isfinite(value):
             return json.dumps(value)
         case int() if abs(value) > MAX_BIGINT:
@@ -122,5 +130,6 @@ def storable(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _storable_text(text: str) -> str:
+def storable_text(text: str) -> str:
+    """Return a text with the escapes of its halves of characters."""
     return text.encode("utf-8", "backslashreplace").decode()

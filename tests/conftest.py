@@ -15,6 +15,7 @@ import tenacity.nap
 
 from extract import dbt_build, folder, pipeline, settings
 from extract.__main__ import main
+from extract.ahead import ReadAhead
 from extract.dbt_build import BuildResult
 from extract.sandbox import ApiServer
 from publish import dashboard
@@ -27,6 +28,7 @@ import sys
 from pathlib import Path
 from extract import folder
 from extract.__main__ import main
+from extract.ahead import ReadAhead
 folder.LAST_RUN = Path(sys.argv[1])
 sys.exit(main(["run"]))
 """
@@ -68,6 +70,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that retries would have waited."""
     seconds: list[float] = []
     monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=seconds.append))
+    monkeypatch.setattr(ReadAhead, "wait", lambda _, wait: seconds.append(wait))
     return seconds
 
 

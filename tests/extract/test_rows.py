@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from dlt.extract.incremental import IncrementalResourceWrapper
 
-from extract.rows import ListCounts, PreparePage
+from extract.client import ListPaginator
+from extract.rows import ListCounts, Page, PreparePage
 from extract.sandbox.server import ApiServer
 from tests.builders import Lists, lead, listing, user
 from tests.conftest import Elt, Query
@@ -19,8 +21,20 @@ for _ in range(300):
 STARTED_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
+def preparation(name: str) -> PreparePage:
+    paginator = ListPaginator(first_page=0, page_size=50, end_of_list="empty")
+    return PreparePage(name, ListCounts(), STARTED_AT, paginator, IncrementalResourceWrapper())
+
+
 def prepare(name: str, **fields: Any) -> dict[str, Any]:
-    return PreparePage(name, ListCounts(), STARTED_AT).prepare(fields)
+    """Return the row of the raw table."""
+    return only_row(preparation(name).prepare([fields]))
+
+
+def only_row(page: Page) -> dict[str, Any]:
+    if page.rejected:
+        raise ValueError(page.rejected[0]["reason"])
+    return {column: value for column, (value,) in page.columns.items()}
 
 
 @pytest.mark.parametrize(
@@ -118,23 +132,26 @@ def test_endless_integers_and_half_characters_are_kept_as_well_as_can_be(
 def test_a_text_that_begins_like_a_value_in_dlts_files_stays_a_text(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, marked: str
 ) -> None:
-    lists["leads"] = [lead(1, name=marked, unknown=marked, attributes={"x": [marked]})]
+    fields = {"name": marked, "unknown": marked, "attributes": {"x": [marked]}}
+    lists["leads"] = [lead(1, **fields), lead(None, **fields)]
     assert elt("run").exit_code == 0
     assert query("select name, unknown, attributes ->> '$.x[0]' from raw.leads") == [
-        (f" {marked}", f" {marked}", f" {marked}")
+        (marked, marked, marked)
     ]
+    shown = "select row_json ->> 'name', row_json ->> '$.attributes.x[0]' from raw.rejected_rows"
+    assert query(shown) == [(marked, marked)]
 
 
 def test_what_json_has_no_number_for_is_text_in_attributes() -> None:
     ready = prepare("leads", crmhero_user_id=1, attributes={"a": math.nan, "b": [-math.inf]})
-    assert ready["attributes"] == {"a": "NaN", "b": ["-Infinity"]}
+    assert json.loads(ready["attributes"]) == {"a": "NaN", "b": ["-Infinity"]}
 
 
 def test_halves_of_different_characters_stay_different() -> None:
     ready = prepare(
         "leads", crmhero_user_id=1, attributes=json.loads(r'{"\ud800": 1, "\ud801": 2}')
     )
-    assert ready["attributes"] == {"\\ud800": 1, "\\ud801": 2}
+    assert json.loads(ready["attributes"]) == {"\\ud800": 1, "\\ud801": 2}
 
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "-" + "9" * 5000, "9" * 1_000_000])
@@ -192,13 +209,14 @@ def test_no_unknown_field_is_lost_to_another(
 
 
 def test_fields_whose_columns_would_be_the_same_keep_their_own_in_all_rows() -> None:
-    page = PreparePage("leads", ListCounts(), STARTED_AT)
+    page = preparation("leads")
     fields = ["homePage", "home_page", "名前", "年齢", "é", "e\u0301", "!!!", "???", "_", "", " "]
-    first = page.prepare({"crmhero_user_id": 1, **{field: field for field in fields}})
+    first = only_row(page.prepare([{"crmhero_user_id": 1, **{field: field for field in fields}}]))
     column = {text: name for name, text in first.items() if text in fields}
     assert len(column) == len(fields)
     for field in reversed(fields):
-        assert page.prepare({"crmhero_user_id": 1, field: field})[column[field]] == field
+        row = only_row(page.prepare([{"crmhero_user_id": 1, field: field}]))
+        assert row[column[field]] == field
     # letters beyond ASCII have a column of their own whichever comes first
     assert column["年齢"] in prepare("leads", crmhero_user_id=1, 年齢=1)
 

@@ -1,0 +1,187 @@
+"""Reads ahead: asks for the next pages of a list while one is worked on.
+
+It lies below dlt's client, which asks for one page after the other and gets what has come already.
+
+While a list is read, rows move between its pages: a change moves a row to the top, and those above
+its old place down. A page that is answered before an earlier one can so lack a row that moved down
+past their border in between, and the earlier page shows it no more. But then rows moved down past
+the borders before, too: some earlier page, after the last one that was read alone, begins with rows
+of pages before it, or with newer ones. So a page that does makes all void that was read ahead. It
+is asked for again, and no row is missed that reading page by page would have met.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Set
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from math import inf
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest, Response, Session
+from tenacity import RetryCallState
+
+from extract import settings
+from extract.rows import Page
+from extract.transport import BoundedAdapter, page_of, with_page
+
+READ_ALONE = 3  # pages from the top; most runs need no more
+REMEMBERED = 8  # pages whose keys are compared with those of the next
+
+
+class AbandonedError(Exception):
+    """What was read ahead is not needed any more."""
+
+
+class _List:
+    """What is read ahead of one list, and what its last pages held."""
+
+    def __init__(self) -> None:
+        self.asked = 0  # pages
+        self.window = 1  # pages that are asked for at once
+        self.ahead: dict[int, Future[Response]] = {}
+        self.sending = 0  # requests, retries included
+        self.keys: deque[Set[Any]] = deque(maxlen=REMEMBERED)
+        self.oldest = inf  # cursor on the last page
+
+
+class ReadAhead:
+    """Sends the requests of one read of the lists, until its `with` block ends.
+
+    The window of a list opens with its fourth page: 1, 2, 4, up to `max_in_flight` pages are asked
+    for at once. If the API answers that these are too many (429), all requests wait as long as the
+    one that it said so to, and then there are half as many.
+    """
+
+    def __init__(self) -> None:
+        self._lists = {name: _List() for name in settings.ENDPOINTS}
+        self._changed = threading.Condition()
+        self._throttled: set[int] = set()  # threads whose request waits after a 429
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._ended.set()
+        with self._changed:
+            self._changed.notify_all()
+        self._threads.shutdown(cancel_futures=True)
+
+    def serve(self, session: Session, max_in_flight: int) -> None:
+        """Send the requests of a session of dlt's client, retried as that one would.
+
+        Args:
+            session: the session.
+            max_in_flight: requests of one list; with 1 nothing is read ahead.
+        """
+        self._limit = max_in_flight
+        threads = max_in_flight * len(self._lists)
+        self._threads = ThreadPoolExecutor(threads, "read-ahead")
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _PacedAdapter(self._turn, threads))
+        retried: Any = session.send
+        self._retrying = retried.retry.copy(before_sleep=self._slow_down, sleep=self._sleep)
+        self._send_once = retried.__wrapped__
+        session.send = self._answer  # type: ignore[method-assign]
+
+    def note(self, name: str, page: Page) -> None:
+        """Look at a page that is worked on: are the ones read ahead still those that follow it?
+
+        Args:
+            name: the list's.
+            page: its rows.
+        """
+        this = self._lists[name]
+        keys = frozenset(page.keys)
+        is_newer = max(page.cursors, default=-inf) > this.oldest
+        if is_newer or any(not earlier.isdisjoint(keys) for earlier in this.keys):
+            for answer in this.ahead.values():
+                answer.cancel()
+            this.ahead.clear()
+            this.window = 1
+        this.keys.append(keys)
+        this.oldest = min(page.cursors, default=this.oldest)
+
+    def _answer(self, request: PreparedRequest, **options: Any) -> Response:
+        """Return the answer to a request, which may have come already, and send the next ones."""
+        this, page = self._list_of(request), page_of(request) or 0
+        this.asked += 1
+        if this.asked > READ_ALONE:
+            this.window = min(2 * this.window, self._limit)
+        for number in range(page + 1, page + this.window):
+            if number not in this.ahead:
+                following = with_page(request, number)
+                this.ahead[number] = self._threads.submit(self._send, following, **options)
+        if page in this.ahead:
+            return this.ahead.pop(page).result()
+        return self._send(request, **options)
+
+    def _send(self, request: PreparedRequest, **options: Any) -> Response:
+        # a copy has statistics of its own, which threads must not share
+        response: Response = self._retrying.copy()(self._send_once, request, **options)
+        return response
+
+    @contextmanager
+    def _turn(self, request: PreparedRequest) -> Iterator[None]:
+        """Wait until one more request may be on its way."""
+        this = self._list_of(request)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._ended.is_set() or (not self._throttled and this.sending < self._limit)
+                )
+            )
+            if self._ended.is_set():
+                raise AbandonedError
+            this.sending += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                this.sending -= 1
+                self._changed.notify_all()
+
+    def _slow_down(self, state: RetryCallState) -> None:
+        """Before a request waits for its next attempt: make the others wait, too, after a 429."""
+        failure = state.outcome.exception() if state.outcome else None
+        response = getattr(failure, "response", None)
+        if response is not None and response.status_code == 429:
+            with self._changed:
+                if not self._throttled:
+                    self._limit = max(1, self._limit // 2)
+                self._throttled.add(threading.get_ident())
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the read."""
+        try:
+            self.wait(seconds)
+        finally:
+            with self._changed:
+                self._throttled.discard(threading.get_ident())
+                self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for some seconds, or until the read ends."""
+        self._ended.wait(seconds)
+
+    def _list_of(self, request: PreparedRequest) -> _List:
+        path = urlsplit(str(request.url)).path
+        (name,) = (name for name, list in settings.ENDPOINTS.items() if path.endswith(list.path))
+        return self._lists[name]
+
+
+class _PacedAdapter(BoundedAdapter):
+    """Sends each request, and each retry of it, in its turn."""
+
+    def __init__(
+        self, turn: Callable[[PreparedRequest], AbstractContextManager[None]], connections: int
+    ) -> None:
+        super().__init__(pool_maxsize=connections)
+        self.turn = turn
+
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+        """Send a request and read the answer's body."""
+        with self.turn(request):
+            return super().send(request, *arguments, **options)
