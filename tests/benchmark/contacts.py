@@ -2,7 +2,7 @@
 
 `leads.json` and `users.json` are JSON arrays, a row a line, newest `last_update` first. Beside each
 stands its index, `leads.index` and `users.index`: where each row begins, and where one after the
-last would, as 64-bit numbers. Everything streams, so that lists of many gigabytes need little memory.
+last would, as 64-bit numbers. Everything streams, so that lists of gigabytes need little memory.
 
 `python -m tests.benchmark.contacts FOLDER --leads 20000 --users 20000`
 """

@@ -57,6 +57,12 @@ class Usage:
         """The most memory while a dbt process ran, its parent included, in MiB."""
         return max((sample.memory for sample in self.samples if sample.dbt), default=0)
 
+    @property
+    def peak_after_dbt(self) -> float:
+        """The most memory after the last dbt process, in MiB."""
+        last = max((sample.at for sample in self.samples if sample.dbt), default=0)
+        return max((memory for at, memory, _ in self.samples if at > last), default=0)
+
 
 class CommandError(Exception):
     """A measured command failed, or loaded something else than it should have."""

@@ -11,11 +11,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import cast
 
 import dlt
-from dlt.common.destination import TLoaderFileFormat
 from dlt.common.runners import Venv
+from dlt.extract import DltResource
 from dlt.sources.rest_api import RESTAPIConfig, rest_api_source
 from dlt.sources.rest_api.typing import EndpointResource
 
@@ -24,7 +23,7 @@ KEYS = {"leads": ["crmhero_user_id"], "users": ["user_id", "email"]}
 
 def config(base_url: str, api_key: str) -> RESTAPIConfig:
     """Return the declaration of both lists."""
-    resources: list[str | EndpointResource] = [
+    resources: list[str | EndpointResource | DltResource] = [
         {
             "name": name,
             "primary_key": key,
@@ -85,7 +84,10 @@ def main() -> None:
         destination=dlt.destinations.duckdb(str(options.warehouse)),
         dataset_name="plain",
     )
-    pipeline.run(source, loader_file_format=cast("TLoaderFileFormat | None", options.format))
+    if options.format:
+        pipeline.run(source, loader_file_format=options.format)
+    else:
+        pipeline.run(source)
     if options.dbt:
         transform(pipeline, options.dbt)
 
