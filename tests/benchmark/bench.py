@@ -77,8 +77,8 @@ def plain(title: str, options: str) -> Loader:
     return Loader(
         f"plain dlt, {title}",
         "plain_dlt",
-        f"{{0}}/plain.duckdb {{0}}/state {options}",
-        "plain.duckdb",
+        f"{{0}}/warehouse.duckdb {{0}}/state {options}",
+        "warehouse.duckdb",
         "plain",
         {"RUNTIME__DLTHUB_TELEMETRY": "false", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
     )

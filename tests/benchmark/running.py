@@ -33,7 +33,7 @@ def unchanged(bench: Bench) -> Outcome:
                 runs[loader].append(bench.run(loader, api, folder))
     outcome = Outcome(
         f"A run with nothing changed in {SMALL:,} rows of each list. Plain dlt reads its lists "
-        "into tables of its own, in a copy of contacts-elt's warehouse; then dlt's dbt runner runs and "
+        "into tables of its own, in a copy of contacts-elt's warehouse; then dlt's runner runs and "
         "tests contacts-elt's own dbt project there (`run_all()`, which leaves the snapshots out, "
         "and `test()`). contacts-elt also publishes.",
         ["loader", "wall", "CPU", "peak"],
