@@ -114,7 +114,9 @@ def load(connection: duckdb.DuckDBPyConnection, client: Client, name: str) -> No
 
 def insert(connection: duckdb.DuckDBPyConnection, name: str, rows: list[Row]) -> None:
     """Append rows to the table of incoming ones."""
-    connection.register("batch", pa.Table.from_pylist(rows, SCHEMAS[name]))
+    # several times as fast as Table.from_pylist
+    structs = pa.array(rows, pa.struct(list(SCHEMAS[name])))
+    connection.register("batch", pa.Table.from_struct_array(structs))
     connection.execute("insert into incoming from batch")
 
 
