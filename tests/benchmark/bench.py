@@ -15,6 +15,7 @@ import duckdb
 from tests.benchmark.api import Api, Stats, running_api
 from tests.benchmark.contacts import LISTS, write_lists
 from tests.benchmark.measure import CommandError, Usage, measure
+from tests.benchmark.outcome import mebibytes
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Bench:
             raise CommandError(f"{loader.title} holds {rows} rows of {stats.rows}.")
         self._say(
             f"{loader.title}: {sum(rows.values()):,} rows, {usage.wall:.1f} s, "
-            f"{usage.cpu:.1f} s CPU, {usage.peak:,.0f} MiB, {stats.total:,} requests"
+            f"{usage.cpu:.1f} s CPU, {mebibytes(usage.peak)}, {stats.total:,} requests"
         )
         return Run(usage, stats)
 

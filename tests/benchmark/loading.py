@@ -12,7 +12,7 @@ from tests.benchmark.bench import (
     floor,
     product,
 )
-from tests.benchmark.outcome import Bar, Goal, Outcome
+from tests.benchmark.outcome import Bar, Goal, Outcome, mebibytes
 
 SMALL = 20_000  # rows of each list
 LARGE = 200_000
@@ -49,7 +49,7 @@ def cpu(bench: Bench) -> Outcome:
                 f"{per_row[loader]:.1f} µs",
                 f"{less.cpu:.1f} s",
                 f"{more.cpu:.1f} s",
-                f"{more.peak:,.0f} MiB",
+                mebibytes(more.peak),
             ]
         )
         outcome.bars.append(Bar("CPU per row, µs", loader.title, per_row[loader]))
@@ -59,7 +59,7 @@ def cpu(bench: Bench) -> Outcome:
             "",
             f"{default.cpu:.1f} s",
             "",
-            f"{default.peak:,.0f} MiB at {SMALL:,}",
+            f"{mebibytes(default.peak)} at {SMALL:,}",
         ]
     )
     for in_flight, rival in rivals.items():

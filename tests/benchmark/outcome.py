@@ -44,3 +44,8 @@ class Outcome:
     goals: list[Goal] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def mebibytes(memory: float) -> str:
+    """Return a figure of memory as people read it; 0 was not measured."""
+    return f"{memory:,.0f} MiB" if memory else "not measured"

@@ -7,7 +7,7 @@ own.
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,11 +22,12 @@ PACKAGES = ("dlt", "dbt-core", "dbt-duckdb", "duckdb", "pyarrow")
 WIDTH = 420  # pixels of the longest bar
 
 
-def keep(folder: Path, scenario: str, command: str, outcome: Outcome) -> None:
+def keep(folder: Path, order: Sequence[str], scenario: str, command: str, outcome: Outcome) -> None:
     """Add what a scenario found, and write all anew.
 
     Args:
         folder: where the files are.
+        order: names of all scenarios, as the page has them.
         scenario: its name.
         command: that measured it.
         outcome: what it found.
@@ -35,6 +36,7 @@ def keep(folder: Path, scenario: str, command: str, outcome: Outcome) -> None:
     kept = folder / "benchmark.json"
     found = json.loads(kept.read_text()) if kept.exists() else {}
     found[scenario] = asdict(outcome) | {"command": command, "setting": _setting()}
+    found = {name: found[name] for name in order if name in found}
     kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     (folder / "benchmark.md").write_text("\n".join(_page(found)) + "\n")
     bars = [Bar(**bar) for entry in found.values() for bar in entry["bars"]]

@@ -9,7 +9,7 @@ from extract import settings
 from tests.benchmark.bench import PLAIN, Bench, Loader, Medians, Run, plain, product
 from tests.benchmark.loading import LARGE, SMALL
 from tests.benchmark.measure import measure
-from tests.benchmark.outcome import Bar, Goal, Outcome
+from tests.benchmark.outcome import Bar, Goal, Outcome, mebibytes
 
 LEADS, USERS = 550_000, 450_000
 CHANGED = 5_000  # rows of each list: 1%
@@ -40,7 +40,7 @@ def unchanged(bench: Bench) -> Outcome:
     )
     medians = {loader: Medians.of(runs[loader]) for loader in (rival, WHOLE)}
     for loader, (wall, cpu, peak) in medians.items():
-        outcome.rows.append([loader.title, f"{wall:.1f} s", f"{cpu:.1f} s", f"{peak:,.0f} MiB"])
+        outcome.rows.append([loader.title, f"{wall:.1f} s", f"{cpu:.1f} s", mebibytes(peak)])
         outcome.bars.append(Bar("A run with nothing changed, s", loader.title, wall))
     of, by = medians[WHOLE], medians[rival]
     outcome.goals = [
@@ -61,7 +61,7 @@ def memory(bench: Bench) -> Outcome:
     outcome = Outcome(
         "The most memory of a first run, of all its processes together (PSS).",
         ["rows of each list", "extract and load", "dbt and its parent", "publish"],
-        [[f"{rows:,}", *(f"{peak:,.0f} MiB" for peak in peaks[rows])] for rows in peaks],
+        [[f"{rows:,}", *map(mebibytes, peaks[rows])] for rows in peaks],
     )
     for stage, what, limit in ((0, "extract and load", 400), (1, "dbt and its parent", 600)):
         less, more = peaks[large][stage], peaks[larger][stage]
@@ -90,7 +90,7 @@ def million(bench: Bench) -> Outcome:
                     title,
                     f"{usage.wall:.1f} s",
                     f"{usage.cpu:.1f} s",
-                    f"{usage.peak:,.0f} MiB",
+                    mebibytes(usage.peak),
                     *(f"{durations[stage]:.1f} s" for stage in stages),
                     f"{stats.total:,}",
                 ]

@@ -131,6 +131,7 @@ class Api:
             case "set":
                 self.latency = params.get("latency", self.latency * 1000) / 1000
                 self._rate = params.get("rate", self._rate)
+                self._this_second = 0
                 self._max_per_page = params.get("max_per_page", self._max_per_page)
         return json.dumps(self._stats()).encode()
 
