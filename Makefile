@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-CONTACTS ?= 1000000
+RUNS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 # no cache: nothing is written outside this folder
@@ -10,7 +10,7 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --un
 	--generate-hashes --no-header
 LINT_TARGET := target/lint
 
-.PHONY: help elt dashboard docs check sandbox install test lint format types pytest soak benchmark lock clean
+.PHONY: help elt dashboard docs check sandbox install test lint format types pytest soak bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,8 @@ pytest: $(VENV)/dev ## run the unit, integration and dbt tests
 soak: $(VENV)/dev ## try random histories of faults and kills, for SOAK_MINUTES (60)
 	@$(BIN)/pytest -m soak tests/convergence
 
-benchmark: $(VENV)/dev ## measure building and publishing CONTACTS (1000000) made-up contacts
-	@$(BIN)/python -m tests.benchmark $(CONTACTS)
+bench: $(VENV)/dev ## measure beside plain dlt and a loader by hand: SCENARIOS (all), RUNS (3)
+	@$(BIN)/python -m tests.benchmark --runs $(RUNS) $(SCENARIOS)
 
 format: $(VENV)/dev ## format Python and SQL
 	@$(BIN)/ruff format .
