@@ -129,9 +129,7 @@ class ReadAhead:
         this = self._list_of(request)
         with self._changed:
             self._changed.wait_for(
-                lambda: (
-                    self._ended.is_set() or (not self._throttled and this.sending < self._limit)
-                )
+                lambda: self._ended.is_set() or (not self._throttled and this.sending < self._limit)
             )
             if self._ended.is_set():
                 raise AbandonedError

@@ -56,6 +56,8 @@ def data_dir(tmp_path: Path) -> Path:
 def own_settings(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELT__DATA_DIR", str(data_dir))
     monkeypatch.setenv("SOURCES__ANALYTICS_API__API_KEY", API_KEY)
+    # one request after the other, so that tests can tell their order; tests of it read ahead
+    monkeypatch.setenv("SOURCES__ANALYTICS_API__MAX_IN_FLIGHT", "1")
     monkeypatch.setattr(folder, "LAST_RUN", tmp_path / "last_run")
 
 

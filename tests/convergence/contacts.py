@@ -3,6 +3,7 @@
 Every change of a contact gives it a new `name`, so that a row tells which version of it was read.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -192,6 +193,7 @@ class WatchedServer(ApiServer):
         super().__init__(contacts.lists, api_key)
         self.shown: dict[str, set[tuple[Key, str]]] = {name: set() for name in KEYS}
         self.before_answer: Callable[[ListRequest], None] = lambda _: None
+        self._one_at_a_time = threading.Lock()  # what is asked for at once is answered in turn
         self.fault = self._fault
         self.begin_run()
 
@@ -233,9 +235,11 @@ class WatchedServer(ApiServer):
         }
 
     def _fault(self, request: ListRequest) -> Reply:
-        self.before_answer(request)
-        self.first_pages += (request.name, request.page) == ("leads", 0)
+        with self._one_at_a_time:
+            self.before_answer(request)
+            self.first_pages += (request.name, request.page) == ("leads", 0)
         if reply := self.failing(request):
             self.faults_served += 1
             return reply
-        return self.page(request.name, request.page, request.per_page)
+        with self._one_at_a_time:
+            return self.page(request.name, request.page, request.per_page)

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -69,8 +68,9 @@ def _child(
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     from extract import folder, settings
     from extract.__main__ import main
+    from extract.ahead import ReadAhead
 
-    patch("tenacity.nap.time", SimpleNamespace(sleep=lambda _: None)).start()  # no waiting
+    patch.object(ReadAhead, "wait", lambda *_: None).start()  # between retries
     if seconds := environment.get("CONVERGENCE_TIMEOUT"):
         patch.object(settings, "TIMEOUTS", (10, float(seconds))).start()
     patch.object(folder, "LAST_RUN", said.with_name("last_run")).start()

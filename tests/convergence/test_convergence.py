@@ -47,10 +47,10 @@ def try_histories(number: int) -> None:
     run_state_machine_as_test(seed(number)(Convergence), settings=PROFILE)
 
 
-@pytest.fixture
-def machine() -> Iterator[Convergence]:
+@pytest.fixture(params=[1, 4], ids=["sequential", "read ahead"])
+def machine(request: pytest.FixtureRequest) -> Iterator[Convergence]:
     """A history that a test tells, of a warehouse that was loaded once."""
-    machine = Convergence()
+    machine = Convergence(request.param)
     try:
         machine.good_run([], "incremental", [], stop=True)
         yield machine
