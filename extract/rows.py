@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 import dlt
 import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
-from dlt.extract.incremental import IncrementalResourceWrapper
 from dlt.extract.items_transform import ItemTransform
 
 from extract import settings
@@ -30,6 +29,7 @@ from extract.values import (
     as_json,
     as_key,
     as_text,
+    as_texts,
     as_whole_number,
     json_texts,
     parse_moment,
@@ -85,7 +85,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         counts: counted up for every page.
         started_at: the run's start, an aware moment; a `last_update` well after it is no cursor.
         paginator: tells whether a page is the last.
-        incremental: tells where the read stops.
+        stops_below: returns the cursor that ends an incremental read when it meets an older one.
         on_page: called with each page, in the order of the list.
     """
 
@@ -95,7 +95,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         counts: ListCounts,
         started_at: datetime,
         paginator: ListPaginator,
-        incremental: IncrementalResourceWrapper,
+        stops_below: Callable[[], float],
         on_page: Callable[[Page], None] = lambda page: None,
     ) -> None:
         super().__init__(self.prepare)
@@ -103,11 +103,11 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         self.counts = counts
         self.started_at = started_at
         self.paginator = paginator
-        self.incremental = incremental
+        self.stops_below = stops_below
         self.on_page = on_page
         self.primary_key = settings.ENDPOINTS[name].primary_key
         self._types = {
-            field: ARROW_TYPES.get(hint["data_type"], pa.string())
+            field: ARROW_TYPES.get(str(hint["data_type"]), pa.string())
             for field, hint in settings.list_columns(name).items()
         }
         # the declared fields have their columns before any other comes
@@ -129,7 +129,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         self.on_page(page)
         self._batch.append(page)
         begins, self._begun = not self._begun, True
-        stops = min(page.cursors, default=math.inf) < self.incremental.incremental.start_value
+        stops = min(page.cursors, default=math.inf) < self.stops_below()
         if (
             begins  # alone, so that a limit of one page reads one
             or stops
@@ -186,7 +186,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             changed_at = (moment or read_at).isoformat(timespec="microseconds")
             versions.append(f"{changed_at} {self.counts.rows_read:012d}")
         columns: dict[str, list[Any]] = {
-            self._column(field): [as_text(row.get(field)) for row in good]
+            self._column(field): as_texts([row.get(field) for row in good])
             for field in dict.fromkeys(chain.from_iterable(good))
             if field not in ("attributes", settings.CONTACT_NUMBER)
         }

@@ -8,6 +8,7 @@ overlap, and merges what it read by primary key. A list ends with an empty page.
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import dlt
 from dlt.common import jsonpath
@@ -124,7 +125,11 @@ def analytics_api(
     }
     for read in rest_api_resources(config):
         prepare = PreparePage(
-            read.name, counts[read.name], started_at, paginators[read.name], read.incremental
+            read.name,
+            counts[read.name],
+            started_at,
+            paginators[read.name],
+            partial(_start_value, read),
         )
         if ahead:
             prepare.on_page = partial(ahead.note, read.name)
@@ -138,6 +143,12 @@ def analytics_api(
                 create_table_variant=True,
             )
         yield read
+
+
+def _start_value(read: DltResource) -> float:
+    """Return the cursor, less the overlap, that the read of a list stops below."""
+    step: Any = read.incremental  # dlt's types allow for none
+    return float(step.incremental.start_value)
 
 
 def empty_table(name: str) -> DltResource:

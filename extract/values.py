@@ -12,6 +12,7 @@ from dlt.common.json import json as dlt_json
 
 MAX_BIGINT = 2**63 - 1
 MAX_DEPTH = 100  # levels of JSON; dlt writes about 250
+TEXT_TYPES = frozenset((str, type(None)))
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}([.]0+)?")  # Python refuses to read 4,300 digits
 NUMBER = re.compile(r"[0-9]+([.][0-9]+)?")
 STRICT_JSON = json.JSONEncoder(allow_nan=False)  # dlt writes null for NaN and infinity
@@ -47,11 +48,14 @@ def as_text(value: Any) -> str | None:
     kind = type(value)
     if value is None or kind is str:
         return value  # type: ignore[no-any-return]
-    if kind is int:
-        return str(value)
-    if kind is float and math.isfinite(value):
-        return repr(value)
+    if kind is int or (kind is float and math.isfinite(value)):
+        return repr(value)  # as JSON writes it
     return json.dumps(value, ensure_ascii=False)
+
+
+def as_texts(values: list[Any]) -> list[str | None]:
+    """Return the values of one field as texts. Most fields hold texts and null alone."""
+    return values if TEXT_TYPES.issuperset(map(type, values)) else [as_text(v) for v in values]
 
 
 def as_json(value: Any) -> Any:

@@ -26,6 +26,7 @@ class Crowd:
         api.fault = self.answer
 
     def answer(self, request: ListRequest) -> Reply | None:
+        """Count a request while it is there."""
         with self.lock:
             self.there[request.name] += 1
             self.peak = max(self.peak, self.there[request.name])
