@@ -69,9 +69,9 @@ ODD = [
     same("'; drop table raw.leads; --", "'; drop table raw.leads; --"),
     same(LONG, LONG),
     # dlt marks a decimal and a date so in its own files
-    Odd("\uf02612.50", " \uf02612.50", "\uf02612.50"),
-    Odd("\uf0272026-01-01", " \uf0272026-01-01", "\uf0272026-01-01"),
-    Odd("\uf02btext", " \uf02btext", "\uf02btext"),
+    same("\uf02612.50", "\uf02612.50"),
+    same("\uf0272026-01-01", "\uf0272026-01-01"),
+    same("\uf02btext", "\uf02btext"),
 ]
 
 
@@ -187,7 +187,7 @@ KEYS = [
     ("nul \x00 2", "nul \x00 2"),
     ("half \ud83d", "half \\ud83d"),
     ("half \ud83e", "half \\ud83e"),
-    ("\uf02612.50", " \uf02612.50"),
+    ("\uf02612.50", "\uf02612.50"),
     ("12.50", "12.50"),
     ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
     (RIGHT_TO_LEFT, RIGHT_TO_LEFT),
@@ -277,7 +277,7 @@ ATTRIBUTES: list[tuple[Any, Any]] = [
     (json.loads(r'{"\ud800": 1, "\ud801": 2}'), {"\\ud800": 1, "\\ud801": 2}),
     ({"x": [2**63 - 1, 1.5, 1e300, False, None]}, {"x": [2**63 - 1, 1.5, 1e300, False, None]}),
     ({"x": [10**30, math.inf, -math.inf]}, {"x": [str(10**30), "Infinity", "-Infinity"]}),
-    ({"x": {"y": "\uf02612.50"}}, {"x": {"y": " \uf02612.50"}}),
+    ({"x": {"y": "\uf02612.50"}}, {"x": {"y": "\uf02612.50"}}),
     ({"x": ["\x00", "half \ud83d", ZALGO]}, {"x": ["\x00", "half \\ud83d", ZALGO]}),
     ({"x": LONG, LONG: "x"}, {"x": LONG, LONG: "x"}),
 ]
