@@ -81,10 +81,10 @@ class ReadAhead:
         self._threads = ThreadPoolExecutor(threads, "read-ahead")
         for scheme in ("http://", "https://"):
             session.mount(scheme, _PacedAdapter(self._turn, threads))
-        retried: Any = session.send
-        self._retrying = retried.retry.copy(before_sleep=self._slow_down, sleep=self._sleep)
-        self._send_once = retried.__wrapped__
-        session.send = self._answer  # type: ignore[method-assign]
+        wrapped: Any = session  # its `send` is dlt's, an attribute that tenacity made
+        self._retrying = wrapped.send.retry.copy(before_sleep=self._slow_down, sleep=self._sleep)
+        self._send_once = wrapped.send.__wrapped__
+        wrapped.send = self._answer
 
     def note(self, name: str, page: Page) -> None:
         """Look at a page that is worked on: are the ones read ahead still those that follow it?

@@ -45,9 +45,9 @@ def parse_moment(value: Any) -> datetime | None:
 
 def as_text(value: Any) -> str | None:
     """Return a JSON value as text: 45.07, true, {"a": 1}; a text and null as they are."""
+    if value is None or isinstance(value, str):
+        return value
     kind = type(value)
-    if value is None or kind is str:
-        return value  # type: ignore[no-any-return]
     if kind is int or (kind is float and math.isfinite(value)):
         return repr(value)  # as JSON writes it
     return json.dumps(value, ensure_ascii=False)

@@ -1,13 +1,13 @@
 """The server of the benchmark, started and told what to do."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
+
+import requests
 
 from extract import settings
 from tests.benchmark.server import API_KEY
@@ -59,8 +59,7 @@ class Api:
         self._control(f"set?latency={latency}&rate={rate}")
 
     def _control(self, command: str) -> Stats:
-        with urlopen(f"{self._root}/control/{command}") as answer:  # noqa: S310  # our own server
-            return Stats(**json.load(answer))
+        return Stats(**requests.get(f"{self._root}/control/{command}", timeout=10).json())
 
 
 @contextmanager

@@ -129,7 +129,9 @@ def html(marts: duckdb.DuckDBPyConnection) -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:  # nothing else in the project needs one; .ci/run installs it or fails
+    if not found:
+        # no Python package brings one, and nothing but these tests needs it: who has none shall be
+        # able to run the others. CI does not skip: .ci/run installs one, or fails.
         pytest.skip(f"needs a browser: install one of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
