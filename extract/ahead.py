@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from math import inf
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -59,6 +59,7 @@ class ReadAhead:
         self._changed = threading.Condition()
         self._throttled: set[int] = set()  # threads whose request waits after a 429
         self._ended = threading.Event()
+        self._at_end = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +68,7 @@ class ReadAhead:
         self._ended.set()
         with self._changed:
             self._changed.notify_all()
-        self._threads.shutdown(cancel_futures=True)
+        self._at_end.close()
 
     def serve(self, session: Session, max_in_flight: int) -> None:
         """Send the requests of a session of dlt's client, retried as that one would.
@@ -79,6 +80,7 @@ class ReadAhead:
         self._limit = max_in_flight
         threads = max_in_flight * len(self._lists)
         self._threads = ThreadPoolExecutor(threads, "read-ahead")
+        self._at_end.callback(self._threads.shutdown, cancel_futures=True)
         for scheme in ("http://", "https://"):
             session.mount(scheme, _PacedAdapter(self._turn, threads))
         wrapped: Any = session  # its `send` is dlt's, an attribute that tenacity made

@@ -219,10 +219,12 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
                 text = as_key(row.get(field))
             except ValueError as problem:
                 raise ValueError(f"{field} {problem}") from None
-            number = as_whole_number(row[field])
-            if field == settings.CONTACT_NUMBER and number is None:
+            if field != settings.CONTACT_NUMBER:
+                key.append(text)
+            elif (number := as_whole_number(row[field])) is not None:
+                key.append(number)
+            else:
                 raise ValueError(f"{field} is not a whole number")
-            key.append(number if field == settings.CONTACT_NUMBER else text)
         return tuple(key)
 
     def _column(self, field: str) -> str:

@@ -202,3 +202,8 @@ def test_a_setting_that_cannot_work_is_refused(
     assert outcome.exit_code == 2
     assert "max_in_flight" in outcome.stderr
     assert not api.requests
+
+
+def test_a_read_that_never_began_ends_well() -> None:
+    with pytest.raises(ValueError, match="the reason"), ReadAhead():
+        raise ValueError("the reason")
