@@ -19,7 +19,7 @@ from math import inf
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Response, Session
+from requests import PreparedRequest, Request, Response, Session
 from tenacity import RetryCallState
 
 from extract import settings
@@ -60,6 +60,7 @@ class ReadAhead:
         self._throttled: set[int] = set()  # threads whose request waits after a 429
         self._ended = threading.Event()
         self._at_end = ExitStack()
+        self._prepared: dict[str, PreparedRequest] = {}  # by the list's URL
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +88,8 @@ class ReadAhead:
         self._retrying = wrapped.send.retry.copy(before_sleep=self._slow_down, sleep=self._sleep)
         self._send_once = wrapped.send.__wrapped__
         wrapped.send = self._answer
+        self._prepare_first = session.prepare_request
+        wrapped.prepare_request = self._prepare
 
     def note(self, name: str, page: Page) -> None:
         """Look at a page that is worked on: are the ones read ahead still those that follow it?
@@ -105,6 +108,13 @@ class ReadAhead:
             this.window = 1
         this.keys.append(keys)
         this.oldest = min(page.cursors, default=this.oldest)
+
+    def _prepare(self, request: Request) -> PreparedRequest:
+        """Prepare a request. Those of one list differ by their page alone."""
+        url = str(request.url)
+        if url not in self._prepared:
+            self._prepared[url] = self._prepare_first(request)
+        return with_page(self._prepared[url], request.params["page"])
 
     def _answer(self, request: PreparedRequest, **options: Any) -> Response:
         """Return the answer to a request, which may have come already, and send the next ones."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import orjson
 from requests import HTTPError, Response
 
 from extract import settings
@@ -25,6 +26,8 @@ REFUSALS = ("access token not found", "valid header authorization")
 # PHP encodes "no error" in many ways; an object in its place is an error
 NO_ERROR: tuple[Any, ...] = (None, False, 0, "", [])
 NOT_JSON = object()
+LONG_NUMBER = b"0" * 19
+DIGITS_TO_0 = bytes.maketrans(b"123456789", b"0" * 9)
 PAST_THE_END = {
     "empty": " If this API answers so past the end of its list, set "
     f'[sources.{settings.SECTION}] end_of_list = "short_page".',
@@ -83,8 +86,17 @@ def page_check(
 
 
 def _parse(response: Response) -> Any:
+    text = page_without_key(_text(response), key_of(response.request))
     try:
-        return json.loads(page_without_key(_text(response), key_of(response.request)))
+        # orjson takes a third of the time, but writes off what is not strictly JSON, and makes
+        # fractions of whole numbers of more than 64 bits, which have 19 digits or more
+        body = text.encode()
+        if LONG_NUMBER not in body.translate(DIGITS_TO_0):
+            return orjson.loads(body)
+    except ValueError:
+        pass
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError):
         return NOT_JSON
 

@@ -1,5 +1,7 @@
 """The errors that a user meets, each with the exit code that a scheduler sees."""
 
+from collections.abc import Iterator
+
 EXIT_FAILED = 1  # the pipeline or its tests failed
 EXIT_MISCONFIGURED = 2  # wrong settings, or the key was refused
 EXIT_BUSY = 3  # another run is active
@@ -35,3 +37,10 @@ class BusyError(EltError):
     """Another run holds the warehouse."""
 
     exit_code = EXIT_BUSY
+
+
+def causes(failure: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, the one behind it, and so on."""
+    while failure:
+        yield failure
+        failure = failure.__cause__ or failure.__context__

@@ -13,9 +13,9 @@ from requests import ConnectionError, Timeout
 
 from extract import settings
 from extract.answers import CutShortError, PassingError
-from extract.errors import EltError, SettingsError
+from extract.errors import EltError, SettingsError, causes
 from extract.folder import data_dir
-from extract.transport import causes, tls_problem
+from extract.transport import tls_problem
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")

@@ -6,16 +6,17 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import dlt
 import duckdb
 
 from extract import settings
-from extract.errors import BusyError, SettingsError
+from extract.errors import BusyError, SettingsError, causes
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -92,8 +93,13 @@ class Folder:
             os.close(lock)
 
     @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect(
+        self, limits: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the warehouse, and keep other programs out of it until the block ends.
+
+        Args:
+            limits: settings of DuckDB; connections that dlt opens meanwhile share them.
 
         Raises:
             duckdb.IOException: another program has it open and did not close it for a while.
@@ -105,6 +111,8 @@ class Folder:
             duckdb.connect(str(begun)).close()
             begun.replace(self.warehouse)
         with patiently(lambda: duckdb.connect(str(self.warehouse))) as connection:
+            for name, value in limits.items():
+                connection.execute(f"set {name} = '{value}'")
             yield connection
 
     def become_last_run(self) -> None:
@@ -151,6 +159,34 @@ def patiently(open_file: Callable[[], T]) -> T:
             if "Could not set lock" not in str(error) or time.monotonic() > give_up_at:
                 raise
         time.sleep(0.2)
+
+
+def spaciously(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Do some work on a warehouse; what needs more memory than usual is tried with all there is.
+
+    Rows of megabytes do, and hundreds of columns.
+
+    Args:
+        connection: to the warehouse, within limits.
+        work: can be tried again.
+    """
+    try:
+        return work()
+    except Exception as error:
+        if not any(map(_is_out_of_memory, causes(error))):
+            raise
+    # as in a new database; `reset memory_limit` would show it, but not let it be used
+    with duckdb.connect() as other:
+        row = other.execute("select current_setting('memory_limit')").fetchone()
+    connection.execute(f"set memory_limit = '{row[0] if row else '1 TiB'}'")
+    return work()
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # a commit says so in its message alone
+    return isinstance(error, duckdb.OutOfMemoryException) or (
+        isinstance(error, duckdb.Error) and "could not allocate" in str(error)
+    )
 
 
 def share(path: Path, mode: int) -> None:

@@ -18,7 +18,7 @@ from duckdb import DuckDBPyConnection
 from extract import dbt_build, settings, state, warehouse
 from extract.client import api_root
 from extract.errors import EltError, ShrinkError
-from extract.folder import Folder, folder_for
+from extract.folder import Folder, folder_for, spaciously
 from extract.project import write_to
 from extract.reading import Limits, Reading, shrinkage
 from extract.report import Progress, RunReport, TableReport
@@ -67,7 +67,7 @@ def run(
             reading.read(names, whole, limits.full_read_days)
         shrunk = "" if allow_shrink else shrinkage(reading, limits.max_shrink)
         progress.stage("loading")
-        with report.timed("load"), folder.connect() as held:
+        with report.timed("load"), folder.connect(settings.LIMITS) as held:
             _load(reading, held, report)
             if shrunk:
                 # cursors may be another project's
@@ -127,9 +127,8 @@ def open_pipeline(folder: Folder, base_url: str, rebind: bool = False) -> dlt.Pi
     """
     shutil.rmtree(folder.dlt, ignore_errors=True)
     write_to(folder.dlt)
-    # without these columns, which rows from JSON get anyway, tables cannot be merged
-    for column in ("add_dlt_id", "add_dlt_load_id"):
-        dlt.config[f"normalize.parquet_normalizer.{column}"] = True
+    dlt.config["normalize.parquet_normalizer.add_dlt_load_id"] = True
+    dlt.config["load.workers"] = 1  # one table at a time: DuckDB uses all cores, and less memory
     pipeline = dlt.pipeline(
         "contacts_elt",
         pipelines_dir=str(folder.dlt),
@@ -160,7 +159,8 @@ def _load(reading: Reading, held: DuckDBPyConnection, report: RunReport) -> None
     report.mode = "full" if reading.missing else "incremental"
     for name, count in reading.counts.items():
         if count.requests:
-            changes = warehouse.compare(held, name, reading.files)
+            compare = partial(warehouse.compare, held, name, reading.files)
+            changes = spaciously(held, compare)
             report.tables[name] = TableReport(
                 rows_read=count.rows_read,
                 rows_new=changes.new,
@@ -169,7 +169,7 @@ def _load(reading: Reading, held: DuckDBPyConnection, report: RunReport) -> None
                 rows_removed=0,
                 requests=count.requests,
             )
-    reading.pipeline.load()
+    spaciously(held, reading.pipeline.load)
 
 
 def _remove_missing(reading: Reading, report: RunReport, started_at: datetime) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Set
 from typing import Any, NamedTuple, Self
 
 import dlt
+import pyarrow as pa
 
 from extract import settings, state, warehouse
 from extract.ahead import ReadAhead
@@ -86,6 +87,7 @@ class Reading:
                 source.resources[name] = empty_table(name)
             (load_id,) = self.pipeline.extract(source).loads_ids
         self.pipeline.normalize()
+        pa.default_memory_pool().release_unused()
         self.load_ids.append(load_id)
         for job in self.pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
             self.files[job.job_file_info.table_name].append(job.file_path)
@@ -95,7 +97,7 @@ class Reading:
 
         A list that fell empty looks so, and another project's. Only a full read can tell.
         """
-        with self._folder.connect() as connection:
+        with self._folder.connect(settings.LIMITS) as connection:
             return any(
                 self.rows_held[name]
                 and not warehouse.holds_any(
@@ -105,7 +107,7 @@ class Reading:
             )
 
     def _find_missing(self, names: Set[str]) -> dict[str, Missing]:
-        with self._folder.connect() as connection:
+        with self._folder.connect(settings.LIMITS) as connection:
             return {name: warehouse.missing(connection, name, self.files) for name in names}
 
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import dlt
 import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
+from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.extract.items_transform import ItemTransform
 
 from extract import settings
@@ -70,7 +71,7 @@ class Page(NamedTuple):
 
     keys: list[tuple[Any, ...]]
     cursors: list[float]  # of the rows that have one
-    columns: dict[str, list[Any]]
+    columns: dict[str, Sequence[Any]]
     rejected: list[Row]
 
 
@@ -137,17 +138,21 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             or sum(len(page.keys) for page in self._batch) >= BATCH_ROWS
             or self.counts.bytes_read - self._bytes_passed >= BATCH_BYTES
         ):
-            return self._pass_on()
+            return self._pass_on(begins)
         return None
 
-    def _pass_on(self) -> Iterator[Any]:
+    def _pass_on(self, begins: bool) -> Iterator[Any]:
         batch, self._batch = self._batch, []
         self._bytes_passed = self.counts.bytes_read
-        rejected = list(chain.from_iterable(page.rejected for page in batch))
-        # without rows, the table is still made, with all its columns
+        # without rows, the tables are still made, with all their columns
         nothing = dlt.mark.materialize_table_schema()
-        yield self._table(batch) if any(page.keys for page in batch) else nothing
-        yield dlt.mark.with_table_name(rejected or nothing, settings.REJECTED_TABLE)
+        if any(page.keys for page in batch):
+            yield self._table(batch)
+        elif begins:
+            yield nothing
+        rejected = list(chain.from_iterable(page.rejected for page in batch))
+        if rejected or begins:
+            yield dlt.mark.with_table_name(rejected or nothing, settings.REJECTED_TABLE)
 
     def _table(self, batch: Sequence[Page]) -> pa.Table:
         """Return the rows of some pages, with all declared columns."""
@@ -185,13 +190,18 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             # of copies with one last_update, or without, the later read is newer
             changed_at = (moment or read_at).isoformat(timespec="microseconds")
             versions.append(f"{changed_at} {self.counts.rows_read:012d}")
-        columns: dict[str, list[Any]] = {
-            self._column(field): as_texts([row.get(field) for row in good])
-            for field in dict.fromkeys(chain.from_iterable(good))
-            if field not in ("attributes", settings.CONTACT_NUMBER)
+        shapes = dict.fromkeys(map(tuple, good))  # the fields of rows; most pages have one
+        fields = dict.fromkeys(chain.from_iterable(shapes))
+        if len(shapes) > 1:
+            good = [dict.fromkeys(fields) | row for row in good]
+        values = dict(zip(fields, zip(*map(dict.values, good), strict=True), strict=True))
+        nothing = [None] * len(good)
+        attributes = values.pop("attributes", nothing)
+        numbers = values.pop(settings.CONTACT_NUMBER, nothing)
+        columns: dict[str, Sequence[Any]] = {
+            self._column(field): as_texts(values[field]) for field in values
         }
-        columns["attributes"] = json_texts([as_json(row.get("attributes")) for row in good])
-        numbers = [row.get(settings.CONTACT_NUMBER) for row in good]
+        columns["attributes"] = json_texts([as_json(value) for value in attributes])
         columns[settings.CONTACT_NUMBER] = whole = [as_whole_number(number) for number in numbers]
         if any(number and value is None for number, value in zip(numbers, whole, strict=True)):
             columns[ODD_NUMBER] = [
@@ -202,6 +212,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             columns[field] = [key[position] for key in keys]
         columns[settings.CURSOR] = cursors
         columns[settings.VERSION] = versions
+        columns[settings.ROW_ID] = generate_dlt_ids(len(good))
         known = [cursor for cursor in cursors if cursor is not None]
         return Page(keys, known, columns, rejected)
 
@@ -215,16 +226,17 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             raise ValueError("is not an object")
         key: list[Any] = []
         for field in self.primary_key:
+            value = row.get(field)
             try:
-                text = as_key(row.get(field))
+                if field != settings.CONTACT_NUMBER:
+                    key.append(as_key(value))
+                elif (number := as_whole_number(value)) is not None:
+                    key.append(number)
+                else:
+                    as_key(value)
+                    raise ValueError("is not a whole number")
             except ValueError as problem:
                 raise ValueError(f"{field} {problem}") from None
-            if field != settings.CONTACT_NUMBER:
-                key.append(text)
-            elif (number := as_whole_number(row[field])) is not None:
-                key.append(number)
-            else:
-                raise ValueError(f"{field} is not a whole number")
         return tuple(key)
 
     def _column(self, field: str) -> str:

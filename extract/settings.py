@@ -31,6 +31,9 @@ MAX_IN_FLIGHT = 4
 FULL_READ_DAYS = 7.0
 MAX_SHRINK = 0.5  # share of a table; what a full read would remove beyond it smells of a wrong key
 LOCK_WAIT = 30  # seconds; how long a run waits for another program to close the warehouse
+# DuckDB's, for the warehouse: it spills what does not fit. A second thread would need more memory
+# and hardly save time, as it compresses columns in both.
+LIMITS = {"memory_limit": "128MiB", "threads": "1"}
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a later last_update comes from a wrong clock
 
 RETRY_STATUSES = (429, 500, 502, 503, 504)
@@ -46,6 +49,7 @@ CONTACT_NUMBER = "crmhero_user_id"  # the contact's id in every list
 # columns of ours in the raw tables, beside dlt's
 CURSOR = "_cursor"  # last_update in UNIX seconds; null where it is unreadable or in the future
 VERSION = "_version"  # orders the copies of a row within one load, newest last
+ROW_ID = "_dlt_id"  # dlt's own, made by us: to add it, dlt would write every file once more
 
 
 class Endpoint(NamedTuple):
@@ -95,6 +99,7 @@ def list_columns(name: str) -> "TTableSchemaColumns":
         {"name": "attributes", "data_type": "json"},
         {"name": CURSOR, "data_type": "double"},
         {"name": VERSION, "data_type": "text", "nullable": False, "dedup_sort": "desc"},
+        {"name": ROW_ID, "data_type": "text", "nullable": False, "unique": True, "row_key": True},
     )
 
 

@@ -7,7 +7,6 @@ each byte comes in time.
 import re
 import ssl
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import SSLError
 
 from extract import settings
-from extract.errors import ApiError, EltError
+from extract.errors import ApiError, EltError, causes
 from extract.masking import key_of, without_key
 
 # a connection that breaks off during the TLS handshake, as it may at any other time
@@ -61,13 +60,6 @@ def with_page(request: PreparedRequest, number: int) -> PreparedRequest:
     other = request.copy()
     other.url = PAGE.sub(str(number), str(request.url))
     return other
-
-
-def causes(failure: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, the one behind it, and so on."""
-    while failure:
-        yield failure
-        failure = failure.__cause__ or failure.__context__
 
 
 def read_body(response: Response) -> None:

@@ -6,16 +6,19 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
-from dlt.common.json import json as dlt_json
+import orjson
 
 MAX_BIGINT = 2**63 - 1
-MAX_DEPTH = 100  # levels of JSON; dlt writes about 250
+MAX_DEPTH = 100  # levels of JSON; orjson writes about 250
 TEXT_TYPES = frozenset((str, type(None)))
+WHOLE_TYPES = frozenset((int, type(None)))
+SIMPLE_TYPES = frozenset((str, int, bool, type(None)))  # orjson writes them or says that it cannot
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}([.]0+)?")  # Python refuses to read 4,300 digits
 NUMBER = re.compile(r"[0-9]+([.][0-9]+)?")
-STRICT_JSON = json.JSONEncoder(allow_nan=False)  # dlt writes null for NaN and infinity
+STRICT_JSON = json.JSONEncoder(allow_nan=False)  # orjson writes null for NaN and infinity
 SECONDS = (315532800, 7258118399)  # UNIX seconds of 1980-01-01 and 2199-12-31
 MOMENT = re.compile(
     r"(19[89][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}"
@@ -33,14 +36,14 @@ def parse_moment(value: Any) -> datetime | None:
         return None
     text = str(value).strip().upper()
     try:
+        if MOMENT.fullmatch(text):
+            moment = datetime.fromisoformat(text[:16] + text[16:].replace(" ", ""))
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         if NUMBER.fullmatch(text) and SECONDS[0] <= float(text) <= SECONDS[1]:
             return datetime.fromtimestamp(float(text), UTC)
-        if not MOMENT.fullmatch(text):
-            return None
-        moment = datetime.fromisoformat(text[:16] + text[16:].replace(" ", ""))
     except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        pass
+    return None
 
 
 def as_text(value: Any) -> str | None:
@@ -53,9 +56,14 @@ def as_text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def as_texts(values: list[Any]) -> list[str | None]:
-    """Return the values of one field as texts. Most fields hold texts and null alone."""
-    return values if TEXT_TYPES.issuperset(map(type, values)) else [as_text(v) for v in values]
+def as_texts(values: Sequence[Any]) -> Sequence[str | None]:
+    """Return the values of one field as texts. Most fields hold texts or whole numbers alone."""
+    types = set(map(type, values))
+    if types <= TEXT_TYPES:
+        return values
+    if types <= WHOLE_TYPES:
+        return [None if value is None else repr(value) for value in values]
+    return [as_text(value) for value in values]
 
 
 def as_json(value: Any) -> Any:
@@ -79,7 +87,10 @@ def as_key(value: Any) -> str:
     Raises:
         ValueError: it is none; says why.
     """
-    if value is None or (isinstance(value, str) and not value.strip()):
+    text = value.strip() if isinstance(value, str) else None
+    if text and text.isascii():
+        return text
+    if value is None or text == "":
         raise ValueError("is missing or blank")
     finite = not isinstance(value, float) or math.isfinite(value)
     if isinstance(value, bool | dict | list) or not finite:
@@ -91,17 +102,25 @@ def as_key(value: Any) -> str:
 def json_texts(values: Sequence[Any]) -> list[str | None]:
     """Return objects and lists, or null, as JSON texts that a warehouse can store (`storable`)."""
     with suppress(TypeError, ValueError, RecursionError):
-        STRICT_JSON.encode(values)
-        return [value if value is None else dlt_json.dumps(value) for value in values]
+        if not _are_simple(values):
+            STRICT_JSON.encode(values)
+        return [value if value is None else orjson.dumps(value).decode() for value in values]
     return [value if value is None else _json_text(value) for value in values]
 
 
+def _are_simple(values: Sequence[Any]) -> bool:
+    """Tell whether values are objects, or null, of texts, whole numbers and the like alone."""
+    objects = [value for value in values if value is not None]
+    return all(type(value) is dict for value in objects) and SIMPLE_TYPES.issuperset(
+        map(type, chain.from_iterable(map(dict.values, objects)))
+    )
+
+
 def _json_text(value: Any) -> str:
-    try:
+    with suppress(TypeError, ValueError, RecursionError):
         STRICT_JSON.encode(value)
-        return dlt_json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
-        return dlt_json.dumps(storable(value))
+        return orjson.dumps(value).decode()
+    return orjson.dumps(storable(value)).decode()
 
 
 def storable(value: Any, depth: int = 0) -> Any:

@@ -82,6 +82,21 @@ def test_a_disk_that_fills_up_while_the_models_are_built_is_told_too(
     assert query("select count(*) from marts.dim_leads") == [(ROWS,)]
 
 
+@pytest.mark.usefixtures("many_leads", "without_models")
+def test_rows_that_need_more_memory_than_usual_are_loaded_with_all_there_is(
+    elt: Elt, query: Query, lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "LIMITS", {"memory_limit": "16MiB", "threads": "1"})
+    outcome = elt("run")
+    assert outcome.exit_code == 0, outcome.stderr
+    lists["leads"] = [row | {"name": "changed"} for row in lists["leads"]]
+    assert elt("run", "--full-refresh").exit_code == 0
+    assert query("select count(*), count(distinct crmhero_user_id) from raw.leads") == [
+        (ROWS, ROWS)
+    ]
+    assert query("select count(*) from raw.leads where name = 'changed'") == [(ROWS,)]
+
+
 def test_dbt_that_finds_no_space_to_begin_is_told_in_one_line() -> None:
     said = 'dbt could not build: Running\n  File "x.py", line 1\nOSError: [Errno 28] No space left'
     error = plain_error(EltError(f"{said} on device See dbt.log."))

@@ -127,6 +127,17 @@ def test_endless_integers_and_half_characters_are_kept_as_well_as_can_be(
     ]
 
 
+def test_numbers_of_any_length_are_kept_digit_by_digit(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [7, -(2**63), 2**63 + 1, -(2**63) - 1, 2**64 + 1, -(10**18) + 1, 10**40, 45.070, 1e22]
+    monkeypatch.setenv("SOURCES__ANALYTICS_API__PAGE_SIZE", "1")  # no number shares its page
+    lists["leads"] = [lead(n, unknown=number) for n, number in enumerate(numbers)]
+    assert elt("run").exit_code == 0
+    stored = query("select unknown from raw.leads order by crmhero_user_id")
+    assert stored == [(repr(number),) for number in numbers]
+
+
 @pytest.mark.parametrize("marked", ["\uf02612.50", "\uf0272026-01-01", "\uf02aff", "\uf02btext"])
 def test_a_text_that_begins_like_a_value_in_dlts_files_stays_a_text(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, marked: str
