@@ -18,7 +18,7 @@ from dlt.helpers.dbt.runner import DBTPackageRunner
 
 from extract import settings
 from extract.errors import EltError
-from extract.folder import Folder
+from extract.folder import Folder, default_memory_limit, is_out_of_memory
 
 PROJECT = settings.ROOT / "transform"
 
@@ -115,6 +115,15 @@ def test(pipeline: dlt.Pipeline, folder: Folder) -> BuildResult:
 
 
 def _run(pipeline: dlt.Pipeline, folder: Folder, command: str, *arguments: str) -> BuildResult:
+    """Run a command; what needs more memory than the profile allows is tried with all there is."""
+    result = _run_once(pipeline, folder, command, *arguments)
+    if any(map(is_out_of_memory, result.failures.values())):
+        with custom_environ({"CONTACTS_MEMORY_LIMIT": default_memory_limit()}):
+            return _run_once(pipeline, folder, command, *arguments)
+    return result
+
+
+def _run_once(pipeline: dlt.Pipeline, folder: Folder, command: str, *arguments: str) -> BuildResult:
     """Run a command without the unit tests of the models' logic: they belong to development."""
     # the interpreter that runs this, not the first one on the PATH: cron has another
     venv = cast(LockedVenv, LockedVenv.restore(sys.prefix, current=True))

@@ -173,20 +173,24 @@ def spaciously(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> 
     try:
         return work()
     except Exception as error:
-        if not any(map(_is_out_of_memory, causes(error))):
+        if not any(is_out_of_memory(str(cause)) for cause in causes(error)):
             raise
-    # as in a new database; `reset memory_limit` would show it, but not let it be used
-    with duckdb.connect() as other:
-        row = other.execute("select current_setting('memory_limit')").fetchone()
-    connection.execute(f"set memory_limit = '{row[0] if row else '1 TiB'}'")
+    # `reset memory_limit` would show the default again, but not let it be used
+    connection.execute(f"set memory_limit = '{default_memory_limit()}'")
     return work()
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    # a commit says so in its message alone
-    return isinstance(error, duckdb.OutOfMemoryException) or (
-        isinstance(error, duckdb.Error) and "could not allocate" in str(error)
-    )
+def is_out_of_memory(message: str) -> bool:
+    """Tell whether DuckDB says that it needs more memory than its limit."""
+    # the second is how a commit says so
+    return "Out of Memory Error" in message or "could not allocate" in message
+
+
+def default_memory_limit() -> str:
+    """Return DuckDB's own limit: most of this machine's memory."""
+    with duckdb.connect() as connection:
+        row = connection.execute("select current_setting('memory_limit')").fetchone()
+    return str(row[0] if row else "1TiB")
 
 
 def share(path: Path, mode: int) -> None:

@@ -97,6 +97,16 @@ def test_rows_that_need_more_memory_than_usual_are_loaded_with_all_there_is(
     assert query("select count(*) from raw.leads where name = 'changed'") == [(ROWS,)]
 
 
+@pytest.mark.usefixtures("many_leads")
+def test_models_that_need_more_memory_than_usual_are_built_with_all_there_is(
+    elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTS_MEMORY_LIMIT", "8MiB")
+    outcome = elt("run")
+    assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
+    assert query("select count(*) from marts.dim_leads") == [(ROWS,)]
+
+
 def test_dbt_that_finds_no_space_to_begin_is_told_in_one_line() -> None:
     said = 'dbt could not build: Running\n  File "x.py", line 1\nOSError: [Errno 28] No space left'
     error = plain_error(EltError(f"{said} on device See dbt.log."))
