@@ -10,6 +10,7 @@ gone, the row of the lead that it was must not stand for an open lead.
 
 from collections import defaultdict
 from collections.abc import Callable, Set
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import dlt
@@ -18,7 +19,7 @@ import pyarrow as pa
 from extract import settings, state, warehouse
 from extract.ahead import ReadAhead
 from extract.errors import SettingsError
-from extract.folder import Folder
+from extract.folder import Folder, spaciously
 from extract.rows import ListCounts
 from extract.source import analytics_api, empty_table
 from extract.warehouse import Missing
@@ -89,8 +90,15 @@ class Reading:
         self.pipeline.normalize()
         pa.default_memory_pool().release_unused()
         self.load_ids.append(load_id)
+        files = defaultdict(list)
         for job in self.pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
-            self.files[job.job_file_info.table_name].append(job.file_path)
+            files[job.job_file_info.table_name].append(job.file_path)
+        with self._folder.connect(settings.LIMITS) as connection:
+            for name in files.keys() & settings.ENDPOINTS.keys():
+                keep = partial(warehouse.keep_newest, connection, name, files[name])
+                spaciously(connection, keep)
+        for table, paths in files.items():
+            self.files[table] += paths
 
     def _are_strange(self, names: Set[str]) -> bool:
         """Tell whether the warehouse holds rows of a list, but none of those just read.

@@ -98,7 +98,7 @@ def list_columns(name: str) -> "TTableSchemaColumns":
         *(_hint(field, "text") for field in TEXT_FIELDS[name]),
         {"name": "attributes", "data_type": "json"},
         {"name": CURSOR, "data_type": "double"},
-        {"name": VERSION, "data_type": "text", "nullable": False, "dedup_sort": "desc"},
+        {"name": VERSION, "data_type": "text", "nullable": False},
         {"name": ROW_ID, "data_type": "text", "nullable": False, "unique": True, "row_key": True},
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import dlt
 from dlt.common import jsonpath
+from dlt.common.schema.typing import TDeleteInsertStrategyDict
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 from dlt.sources.rest_api import RESTAPIConfig, rest_api_resources
@@ -23,6 +24,14 @@ from extract.answers import page_check
 from extract.client import ListPaginator, api_root, http_session
 from extract.errors import SettingsError
 from extract.rows import ListCounts, PreparePage
+
+# of the copies of a row, `warehouse.keep_newest` leaves one: dlt's own way of it, a window over all
+# columns, takes memory for all rows
+MERGE: TDeleteInsertStrategyDict = {
+    "disposition": "merge",
+    "strategy": "delete-insert",
+    "deduplicated": True,
+}
 
 
 @dlt.source(name="analytics_api", section=settings.SECTION, max_table_nesting=0)
@@ -104,7 +113,7 @@ def analytics_api(
             "session": session,
         },
         "resource_defaults": {
-            "write_disposition": "merge",
+            "write_disposition": MERGE,
             "endpoint": {
                 "params": {
                     "sort": "last_update",
@@ -138,6 +147,7 @@ def analytics_api(
         for columns in ({}, settings.REJECTED_COLUMNS):
             read.apply_hints(
                 table_name=settings.REJECTED_TABLE,
+                write_disposition="merge",
                 primary_key=("resource", "row_hash"),
                 columns=columns,
                 create_table_variant=True,
@@ -158,5 +168,5 @@ def empty_table(name: str) -> DltResource:
         name=name,
         columns=settings.list_columns(name),
         primary_key=settings.ENDPOINTS[name].primary_key,
-        write_disposition="merge",
+        write_disposition=MERGE,
     )

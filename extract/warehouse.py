@@ -1,9 +1,12 @@
 """What extract asks of the raw tables beside loading them: what is new, what is gone.
 
+It also leaves one copy of each row to load.
+
 `Files` are the Parquet files of a run's normalised load packages, by table; not yet loaded.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import dlt
@@ -12,6 +15,7 @@ from duckdb import DuckDBPyConnection
 from extract import settings
 
 Files = Mapping[str, list[str]]
+ROW_GROUP = 5120  # rows of a Parquet file; more would need more memory to write and to read
 
 
 class Changes(NamedTuple):
@@ -26,6 +30,39 @@ class Missing(NamedTuple):
 
     rows: int
     lost: int  # of those, who is not in users under another key either
+
+
+def keep_newest(connection: DuckDBPyConnection, name: str, files: Sequence[str]) -> None:
+    """Take out of the files of one load package rows of which they hold a newer version.
+
+    Rows that move between pages while a list is read are met twice, so few are, mostly none.
+
+    Args:
+        connection: any.
+        name: `leads` or `users`.
+        files: of the list's table; those with such rows are written anew.
+    """
+    keys = _key(name)
+    read = "read_parquet(?, union_by_name = true)"
+    connection.execute(
+        f"create or replace temp table newest as select {keys}, max({settings.VERSION}) as newest "
+        f"from {read} group by {keys} having count(*) > 1",
+        [files],
+    )
+    older = (
+        f"(from newest where {settings.VERSION} < newest and {_same_key(name, 'newest', 'listed')})"
+    )
+    for file in files:
+        if connection.execute(
+            f"from {read} as listed where exists {older} limit 1", [file]
+        ).fetchone():
+            # the data folder has refused a path with a quote in it
+            connection.execute(
+                f"copy (from {read} as listed where not exists {older}) to '{file}.new' "
+                f"(format parquet, row_group_size {ROW_GROUP})",
+                [file],
+            )
+            Path(f"{file}.new").replace(file)
 
 
 def compare(connection: DuckDBPyConnection, name: str, files: Files) -> Changes:
@@ -186,6 +223,12 @@ def remove_unlisted(
 
 def _key(name: str) -> str:
     return ", ".join(settings.ENDPOINTS[name].primary_key)
+
+
+def _same_key(name: str, one: str, other: str) -> str:
+    return " and ".join(
+        f"{one}.{key} = {other}.{key}" for key in settings.ENDPOINTS[name].primary_key
+    )
 
 
 def _held_columns(connection: DuckDBPyConnection, name: str) -> set[str]:

@@ -21,6 +21,7 @@ from extract import settings
 EVERY = 0.05  # seconds between two samples of memory
 SHARE = 0.1  # of a core at most that sampling takes, as large processes are slow to sample
 PROC = Path("/proc")
+AS_INSTALLED = Path(__file__).with_name("as_installed")  # modules that users do not have
 DBT = b"run_dbt_command"  # in the command line of the processes that dlt's runner starts
 
 
@@ -81,7 +82,7 @@ def measure(folder: Path, command: Sequence[str], environment: Mapping[str, str]
         said.open("w") as stderr,
         subprocess.Popen(
             command,
-            env={**os.environ, **environment},
+            env={**os.environ, "PYTHONPATH": str(AS_INSTALLED), **environment},
             cwd=settings.ROOT,
             stdout=stdout,
             stderr=stderr,

@@ -213,6 +213,18 @@ def test_of_copies_on_shifting_pages_the_newest_wins(
     assert counts(query)[:3] == (2, 1, 0)
 
 
+def test_of_copies_in_files_of_their_own_the_newest_wins(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    new, old = lead(1, minutes_before=1), lead(1, minutes_before=9, new_field="begins a file")
+    api.fault = listing([[new], [old, lead(2, minutes_before=9)], []])
+    assert elt("run").exit_code == 0
+    assert query("select crmhero_user_id, new_field from raw.leads order by 1") == [
+        (1, None),
+        (2, None),
+    ]
+
+
 def test_of_copies_with_one_last_update_the_later_read_wins(
     lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
