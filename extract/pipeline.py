@@ -128,7 +128,7 @@ def open_pipeline(folder: Folder, base_url: str, rebind: bool = False) -> dlt.Pi
     shutil.rmtree(folder.dlt, ignore_errors=True)
     write_to(folder.dlt)
     dlt.config["normalize.parquet_normalizer.add_dlt_load_id"] = True
-    dlt.config["load.workers"] = 1  # one table at a time: DuckDB uses all cores, and less memory
+    dlt.config["load.workers"] = 1  # a table at a time: each needs most of the memory limit
     pipeline = dlt.pipeline(
         "contacts_elt",
         pipelines_dir=str(folder.dlt),

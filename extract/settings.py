@@ -31,8 +31,8 @@ MAX_IN_FLIGHT = 4
 FULL_READ_DAYS = 7.0
 MAX_SHRINK = 0.5  # share of a table; what a full read would remove beyond it smells of a wrong key
 LOCK_WAIT = 30  # seconds; how long a run waits for another program to close the warehouse
-# DuckDB's, for the warehouse: it spills what does not fit. A second thread would need more memory
-# and hardly save time, as it compresses columns in both.
+# DuckDB's, for the warehouse: it spills what does not fit. A second thread would take more memory
+# and hardly less time, as most of it is the compression of one column after the other.
 LIMITS = {"memory_limit": "128MiB", "threads": "1"}
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a later last_update comes from a wrong clock
 
