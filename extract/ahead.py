@@ -7,7 +7,8 @@ its old place down. A page that is answered before an earlier one can so lack a 
 past their border in between, and the earlier page shows it no more. But then rows moved down past
 the borders before, too: some earlier page, after the last one that was read alone, begins with rows
 of pages before it, or with newer ones. So a page that does makes all void that was read ahead. It
-is asked for again, and no row is missed that reading page by page would have met.
+is asked for again. Where others leave the list in the same moment, so that all move up again, or
+come by the hundred with one `last_update`, this cannot be seen: the next full read finds the row.
 """
 
 import threading
@@ -27,7 +28,6 @@ from extract.rows import Page
 from extract.transport import BoundedAdapter, page_of, with_page
 
 READ_ALONE = 3  # pages from the top; most runs need no more
-REMEMBERED = 8  # pages whose keys are compared with those of the next
 
 
 class AbandonedError(Exception):
@@ -42,12 +42,14 @@ class _List:
         self.window = 1  # pages that are asked for at once
         self.ahead: dict[int, Future[Response]] = {}
         self.sending = 0  # requests, retries included
-        self.keys: deque[Set[Any]] = deque(maxlen=REMEMBERED)
+        self.keys: deque[Set[Any]] = deque()
         self.oldest = inf  # cursor on the last page
 
 
 class ReadAhead:
     """Sends the requests of one read of the lists, until its `with` block ends.
+
+    The block's end waits for the answers that are on their way.
 
     The window of a list opens with its fourth page: 1, 2, 4, up to `max_in_flight` pages are asked
     for at once. If the API answers that these are too many (429), all requests wait as long as the
@@ -79,6 +81,8 @@ class ReadAhead:
             max_in_flight: requests of one list; with 1 nothing is read ahead.
         """
         self._limit = max_in_flight
+        for this in self._lists.values():
+            this.keys = deque(maxlen=2 * max_in_flight)
         threads = max_in_flight * len(self._lists)
         self._threads = ThreadPoolExecutor(threads, "read-ahead")
         self._at_end.callback(self._threads.shutdown, cancel_futures=True)
@@ -88,7 +92,8 @@ class ReadAhead:
         self._retrying = wrapped.send.retry.copy(before_sleep=self._slow_down, sleep=self._sleep)
         self._send_once = wrapped.send.__wrapped__
         wrapped.send = self._answer
-        self._prepare_first = session.prepare_request
+        self._session = session
+        self._prepare_anew = session.prepare_request
         wrapped.prepare_request = self._prepare
 
     def note(self, name: str, page: Page) -> None:
@@ -99,7 +104,7 @@ class ReadAhead:
             page: its rows.
         """
         this = self._lists[name]
-        keys = frozenset(page.keys)
+        keys = {*page.keys, *(row["row_hash"] for row in page.rejected)}
         is_newer = max(page.cursors, default=-inf) > this.oldest
         if is_newer or any(not earlier.isdisjoint(keys) for earlier in this.keys):
             for answer in this.ahead.values():
@@ -110,10 +115,10 @@ class ReadAhead:
         this.oldest = min(page.cursors, default=this.oldest)
 
     def _prepare(self, request: Request) -> PreparedRequest:
-        """Prepare a request. Those of one list differ by their page alone."""
+        """Prepare a request. Those of one list differ by their page, and by cookies, alone."""
         url = str(request.url)
-        if url not in self._prepared:
-            self._prepared[url] = self._prepare_first(request)
+        if url not in self._prepared or self._session.cookies:
+            self._prepared[url] = self._prepare_anew(request)
         return with_page(self._prepared[url], request.params["page"])
 
     def _answer(self, request: PreparedRequest, **options: Any) -> Response:
@@ -178,7 +183,7 @@ class ReadAhead:
 
     def _list_of(self, request: PreparedRequest) -> _List:
         path = urlsplit(str(request.url)).path
-        (name,) = (name for name, list in settings.ENDPOINTS.items() if path.endswith(list.path))
+        (name,) = (name for name, other in settings.ENDPOINTS.items() if path.endswith(other.path))
         return self._lists[name]
 
 

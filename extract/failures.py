@@ -60,6 +60,11 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
             lists = [e.pipe_name for e in chain if isinstance(e, ResourceExtractionError)]
             path = settings.ENDPOINTS[lists[0]].path if lists else "the API"
             return EltError(f"No whole answer from {path}: {_first_line(error)}. {attempts}")
+        case RecursionError():
+            return EltError(
+                "The API sent a row that is nested deeper than can be stored, some 900 levels. "
+                "Nothing was loaded."
+            )
         case ConfigFieldMissingException():
             return SettingsError(_missing(error))
         case ConfigurationException():

@@ -164,7 +164,7 @@ def patiently(open_file: Callable[[], T]) -> T:
 def spaciously(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
     """Do some work on a warehouse; what needs more memory than usual is tried with all there is.
 
-    Rows of megabytes do, and hundreds of columns.
+    Rows of megabytes do, and hundreds of columns. dlt has tried five times by then.
 
     Args:
         connection: to the warehouse, within limits.

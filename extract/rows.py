@@ -112,8 +112,8 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             for field, hint in settings.list_columns(name).items()
         }
         # the declared fields have their columns before any other comes
-        self._columns = {field: field for field in self._types if field[0] != "_"}
-        self._columns[ODD_NUMBER] = ODD_NUMBER
+        self._columns: dict[str | None, str] = {f: f for f in self._types if f[0] != "_"}
+        self._columns[None] = ODD_NUMBER  # which is no field of the API's
         self._batch: list[Page] = []
         self._begun = False
         self._bytes_passed = 0

@@ -28,7 +28,6 @@ import sys
 from pathlib import Path
 from extract import folder
 from extract.__main__ import main
-from extract.ahead import ReadAhead
 folder.LAST_RUN = Path(sys.argv[1])
 sys.exit(main(["run"]))
 """

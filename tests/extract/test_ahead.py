@@ -99,7 +99,7 @@ def test_a_run_that_finds_little_changed_reads_no_page_ahead(
     )
 
 
-@pytest.mark.parametrize("name", ["old", "new"])
+@pytest.mark.parametrize("name", ["old", "old, the border without its key", "new"])
 def test_no_row_is_missed_that_moves_between_two_pages_read_at_once(
     lists: Lists,
     api: ApiServer,
@@ -113,6 +113,8 @@ def test_no_row_is_missed_that_moves_between_two_pages_read_at_once(
     An old lead that is changed moves the others by one; many new ones move them by pages.
     """
     lists["leads"] = leads(600)
+    if "border" in name:
+        lists["leads"][149]["crmhero_user_id"] = None
     answered = threading.Event()
 
     def answer(request: ListRequest) -> Reply | None:
@@ -124,7 +126,7 @@ def test_no_row_is_missed_that_moves_between_two_pages_read_at_once(
             return reply
         if request.page == 3:
             assert answered.wait(10)
-            if name == "old":
+            if name.startswith("old"):
                 lists["leads"][-1] = lead(600, -1, name="changed")
             else:
                 lists["leads"] += [lead(1000 + number, -1) for number in range(450)]
@@ -134,8 +136,27 @@ def test_no_row_is_missed_that_moves_between_two_pages_read_at_once(
     monkeypatch.setenv(SETTING, "2")
     assert elt("run").exit_code == 0
     loaded = {number for (number,) in query("select crmhero_user_id from raw.leads")}
-    assert set(range(1, 600)) <= loaded
+    assert set(range(1, 600)) - {150} <= loaded
     assert asked(api)[4] == 2
+
+
+@pytest.mark.parametrize("in_flight", ["1", "4"])
+def test_a_cookie_of_the_api_is_sent_back(
+    lists: Lists, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch, in_flight: str
+) -> None:
+    """A load balancer sets it, to send all requests to one machine."""
+    lists["leads"] = leads(200)
+
+    def answer(request: ListRequest) -> Reply | None:
+        if (request.name, request.page) != ("leads", 0):
+            return None
+        return Reply.of_json({"data": {"leads": leads(200)[:50]}}, Set_Cookie="route=a; Path=/")
+
+    api.fault = answer
+    monkeypatch.setenv(SETTING, in_flight)
+    assert elt("run").exit_code == 0
+    later = [request.headers for request in api.requests if request.name == "leads"][1:]
+    assert {headers.get("cookie") for headers in later} == {"route=a"}
 
 
 def test_too_many_requests_make_all_wait_and_then_halve_their_number(

@@ -9,7 +9,7 @@ import pytest
 
 from extract.client import ListPaginator
 from extract.rows import ListCounts, Page, PreparePage
-from extract.sandbox.server import ApiServer
+from extract.sandbox.server import ApiServer, Reply
 from tests.builders import Lists, lead, listing, user
 from tests.conftest import Elt, Query
 
@@ -125,6 +125,32 @@ def test_endless_integers_and_half_characters_are_kept_as_well_as_can_be(
     assert query("select name, unknown, attributes ->> 'big' from raw.leads") == [
         ("half \\ud800", str(2**64), str(2**64))
     ]
+
+
+def test_a_field_of_the_name_that_odd_contact_numbers_get_keeps_its_values(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["users"] = [
+        user("a", 1, crmhero_user_id="odd", other_crmhero_user_id="kept"),
+        user("b", 2, crmhero_user_id=3, other_crmhero_user_id="kept, too"),
+    ]
+    assert elt("run").exit_code == 0
+    shown = "other_crmhero_user_id, other_other_crmhero_user_id"
+    assert query(f"select {shown} from raw.users order by user_id") == [
+        ("odd", "kept"),
+        (None, "kept, too"),
+    ]
+
+
+@pytest.mark.parametrize("field", ["attributes", "new_field"])
+def test_a_row_that_is_nested_endlessly_is_told_plainly(
+    api: ApiServer, elt: Elt, field: str
+) -> None:
+    nested = f'{{"data":{{"leads":[{{"crmhero_user_id":1,"{field}":{"[" * 1000}{"]" * 1000}}}]}}}}'
+    api.fault = lambda request: Reply(200, nested.encode()) if request.name == "leads" else None
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "nested" in outcome.stderr or "is not JSON" in outcome.stderr
 
 
 def test_numbers_of_any_length_are_kept_digit_by_digit(
