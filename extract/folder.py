@@ -176,8 +176,12 @@ def spaciously(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> 
         if not any(is_out_of_memory(str(cause)) for cause in causes(error)):
             raise
     # `reset memory_limit` would show the default again, but not let it be used
+    usual = _memory_limit(connection)
     connection.execute(f"set memory_limit = '{default_memory_limit()}'")
-    return work()
+    try:
+        return work()
+    finally:
+        connection.execute(f"set memory_limit = '{usual}'")
 
 
 def is_out_of_memory(message: str) -> bool:
@@ -189,8 +193,12 @@ def is_out_of_memory(message: str) -> bool:
 def default_memory_limit() -> str:
     """Return DuckDB's own limit: most of this machine's memory."""
     with duckdb.connect() as connection:
-        row = connection.execute("select current_setting('memory_limit')").fetchone()
-    return str(row[0] if row else "1TiB")
+        return _memory_limit(connection)
+
+
+def _memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
+    (limit,) = connection.execute("select current_setting('memory_limit')").fetchone() or ("",)
+    return str(limit)
 
 
 def share(path: Path, mode: int) -> None:

@@ -44,10 +44,12 @@ def keep_newest(connection: DuckDBPyConnection, name: str, files: Sequence[str])
     """
     keys = _key(name)
     read = "read_parquet(?, union_by_name = true)"
+    # two steps, the second for few rows: DuckDB cannot spill the largest of texts to the disk
     connection.execute(
         f"create or replace temp table newest as select {keys}, max({settings.VERSION}) as newest "
-        f"from {read} group by {keys} having count(*) > 1",
-        [files],
+        f"from {read} semi join (select {keys} from {read} group by {keys} having count(*) > 1) "
+        f"using ({keys}) group by {keys}",
+        [files, files],
     )
     older = (
         f"(from newest where {settings.VERSION} < newest and {_same_key(name, 'newest', 'listed')})"
@@ -95,10 +97,17 @@ def compare(connection: DuckDBPyConnection, name: str, files: Files) -> Changes:
     )
     row = connection.execute(
         f"""
-        with listed as (
-            select {keys}, arg_max({content(listed_columns)}, {settings.VERSION}) as content
+        with every as (
+            select {keys}, {settings.VERSION}, {content(listed_columns)} as content
             from read_parquet(?, union_by_name = true)
-            group by {keys}
+        ),
+        listed as (
+            from every
+            where not exists (
+                from every as later
+                where {_same_key(name, "later", "every")}
+                    and later.{settings.VERSION} > every.{settings.VERSION}
+            )
         ),
         held as ({held})
         select
