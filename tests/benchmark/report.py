@@ -64,9 +64,9 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
     yield (
         "Written by `make bench`: contacts-elt beside a loader written by hand for exactly this "
         "API, without safety nets, and beside plain dlt, all of a server on 127.0.0.1 with made-up "
-        "contacts. None finds numpy or pandas, which `make install` does not install. Times are wall "
-        "times unless CPU is said; CPU and memory are those of a command and all processes that it "
-        "starts."
+        "contacts. None finds numpy or pandas, which `make install` does not install. Times are "
+        "wall times unless CPU is said; CPU and memory are those of a command and all processes "
+        "that it starts."
     )
     yield ""
     yield "![The figures](benchmark.svg)"
