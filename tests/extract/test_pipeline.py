@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -210,7 +210,7 @@ def test_a_warehouse_that_another_program_has_open_is_told_plainly(
         assert len(api.requests) == before
 
 
-@pytest.mark.parametrize("time_opened", range(1, 7))
+@pytest.mark.parametrize("time_opened", range(1, 8))
 def test_a_run_waits_for_a_program_to_close_the_warehouse(
     lists: Lists,
     api: ApiServer,
@@ -220,7 +220,7 @@ def test_a_run_waits_for_a_program_to_close_the_warehouse(
     monkeypatch: pytest.MonkeyPatch,
     time_opened: int,
 ) -> None:
-    """Each of the six times that a run opens it."""
+    """Each of the seven times that a run opens it."""
     lists["leads"] = leads(3)
     elt("run")
     lists["leads"] = leads(4)
@@ -234,18 +234,20 @@ def test_a_run_waits_for_a_program_to_close_the_warehouse(
         tools[0].kill()
         tools[0].wait()
 
-    def open_tool_and_wait(folder: Folder) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def open_tool_and_wait(
+        folder: Folder, *limits: Mapping[str, str]
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         times.append(folder)
         if len(times) == time_opened:
             tools.append(opened.enter_context(holding(data_dir)))
-        return connect(folder)
+        return connect(folder, *limits)
 
     monkeypatch.setattr(Folder, "connect", open_tool_and_wait)
     monkeypatch.setattr("extract.folder.time.sleep", close_tool)
     with ExitStack() as opened:
         assert elt("run").exit_code == 0
     assert waited
-    assert len(times) == 6
+    assert len(times) == 7
     assert ids(query) == [1, 2, 3, 4]
 
 
