@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 import shutil
 import stat
 import time
@@ -20,6 +21,8 @@ from extract.errors import BusyError, SettingsError, causes
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
+# the error's own name, which a commit that fails does not tell
+OUT_OF_MEMORY = re.compile("Out of Memory Error|(could not|failed to) (allocate|pin) ")
 LAST_RUN = settings.ROOT / "transform" / "target" / "last_run"
 
 
@@ -186,8 +189,7 @@ def spaciously(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> 
 
 def is_out_of_memory(message: str) -> bool:
     """Tell whether DuckDB says that it needs more memory than its limit."""
-    # the second is how a commit says so
-    return "Out of Memory Error" in message or "could not allocate" in message
+    return bool(OUT_OF_MEMORY.search(message))
 
 
 def default_memory_limit() -> str:

@@ -387,7 +387,8 @@ def test_fields_come_and_go(lists: Lists, api: ApiServer, elt: Elt, query: Query
     assert fields_by_column["new_field_299"] == {"new field 299"}
 
     declared = set(settings.list_columns("leads"))
-    assert {c for c in declared if rows[800][c] is not None} == {"crmhero_user_id", "_version"}
+    filled = {"crmhero_user_id", "_version", "_dlt_id"}
+    assert {c for c in declared if rows[800][c] is not None} == filled
     shown = "select email, full_name, latitude from marts.dim_contacts where contact_id = '800'"
     assert query(shown) == [(None, None, None)]
     assert query("select contact_id, full_name from marts.dim_users where user_id = 'bare'") == [
