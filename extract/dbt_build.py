@@ -18,7 +18,8 @@ from dlt.helpers.dbt.runner import DBTPackageRunner
 
 from extract import settings
 from extract.errors import EltError
-from extract.folder import Folder, default_memory_limit, is_out_of_memory
+from extract.folder import Folder
+from extract.memory import default_memory_limit, is_out_of_memory
 
 PROJECT = settings.ROOT / "transform"
 

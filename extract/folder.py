@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import os
-import re
 import shutil
 import stat
 import time
@@ -17,12 +16,10 @@ import dlt
 import duckdb
 
 from extract import settings
-from extract.errors import BusyError, SettingsError, causes
+from extract.errors import BusyError, SettingsError
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-# the error's own name, which a commit that fails does not tell
-OUT_OF_MEMORY = re.compile("Out of Memory Error|(could not|failed to) (allocate|pin) ")
 LAST_RUN = settings.ROOT / "transform" / "target" / "last_run"
 
 
@@ -162,45 +159,6 @@ def patiently(open_file: Callable[[], T]) -> T:
             if "Could not set lock" not in str(error) or time.monotonic() > give_up_at:
                 raise
         time.sleep(0.2)
-
-
-def spaciously(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
-    """Do some work on a warehouse; what needs more memory than usual is tried with all there is.
-
-    Rows of megabytes do, and hundreds of columns. dlt has tried five times by then.
-
-    Args:
-        connection: to the warehouse, within limits.
-        work: can be tried again.
-    """
-    try:
-        return work()
-    except Exception as error:
-        if not any(is_out_of_memory(str(cause)) for cause in causes(error)):
-            raise
-    # `reset memory_limit` would show the default again, but not let it be used
-    usual = _memory_limit(connection)
-    connection.execute(f"set memory_limit = '{default_memory_limit()}'")
-    try:
-        return work()
-    finally:
-        connection.execute(f"set memory_limit = '{usual}'")
-
-
-def is_out_of_memory(message: str) -> bool:
-    """Tell whether DuckDB says that it needs more memory than its limit."""
-    return bool(OUT_OF_MEMORY.search(message))
-
-
-def default_memory_limit() -> str:
-    """Return DuckDB's own limit: most of this machine's memory."""
-    with duckdb.connect() as connection:
-        return _memory_limit(connection)
-
-
-def _memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
-    (limit,) = connection.execute("select current_setting('memory_limit')").fetchone() or ("",)
-    return str(limit)
 
 
 def share(path: Path, mode: int) -> None:

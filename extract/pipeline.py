@@ -18,7 +18,8 @@ from duckdb import DuckDBPyConnection
 from extract import dbt_build, settings, state, warehouse
 from extract.client import api_root
 from extract.errors import EltError, ShrinkError
-from extract.folder import Folder, folder_for, spaciously
+from extract.folder import Folder, folder_for
+from extract.memory import spaciously
 from extract.project import write_to
 from extract.reading import Limits, Reading, shrinkage
 from extract.report import Progress, RunReport, TableReport

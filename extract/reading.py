@@ -19,7 +19,8 @@ import pyarrow as pa
 from extract import settings, state, warehouse
 from extract.ahead import ReadAhead
 from extract.errors import SettingsError
-from extract.folder import Folder, spaciously
+from extract.folder import Folder
+from extract.memory import spaciously
 from extract.rows import ListCounts
 from extract.source import analytics_api, empty_table
 from extract.warehouse import Missing

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import duckdb
 
 from extract.folder import patiently
+from extract.memory import is_out_of_memory
 from extract.person import Rows
 from extract.project import marts
 from publish.versions import CONTACTS, PARQUET_FILES
@@ -76,7 +77,10 @@ def write_marts(source: Source, version: str, published_at: datetime, folder: Pa
     """
     try:
         _write(source, version, published_at, folder, LIMITS)
-    except duckdb.OutOfMemoryException:  # rows of megabytes need more than all others
+    except duckdb.Error as error:
+        if not is_out_of_memory(str(error)):
+            raise
+        # rows of megabytes need more than all others
         shutil.rmtree(folder)
         folder.mkdir()
         _write(source, version, published_at, folder, {})

@@ -130,8 +130,10 @@ def html(marts: duckdb.DuckDBPyConnection) -> str:
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
-        # no Python package brings one, and nothing but these tests needs it: who has none shall be
-        # able to run the others. CI does not skip: .ci/run installs one, or fails.
+        # The reason to skip: a browser is the system's, no Python package brings it, and only what
+        # draws the dashboard needs one. Who has none can still run all other tests, and pytest's
+        # summary names what was left out and what to install. CI leaves out none:
+        # .ci/run installs a browser, or fails.
         pytest.skip(f"needs a browser: install one of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
