@@ -46,13 +46,14 @@ def keep_newest(connection: DuckDBPyConnection, name: str, files: Sequence[str])
     read = "read_parquet(?, union_by_name = true)"
     # two steps, the second for few rows: DuckDB cannot spill the largest of texts to the disk
     connection.execute(
-        f"create or replace temp table newest as select {keys}, max({settings.VERSION}) as newest "
+        f"create or replace temp table newest as select {keys}, max({settings.VERSION}) as latest "
         f"from {read} semi join (select {keys} from {read} group by {keys} having count(*) > 1) "
         f"using ({keys}) group by {keys}",
         [files, files],
     )
     older = (
-        f"(from newest where {settings.VERSION} < newest and {_same_key(name, 'newest', 'listed')})"
+        f"(from newest where listed.{settings.VERSION} < latest "
+        f"and {_same_key(name, 'newest', 'listed')})"
     )
     for file in files:
         if connection.execute(
