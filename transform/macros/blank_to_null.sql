@@ -8,6 +8,6 @@
     {{ return(adapter.dispatch('trimmed')(text)) }}
 {%- endmacro %}
 
-{% macro duckdb__trimmed(text) -%}
+{% macro default__trimmed(text) -%}
     trim({{ text }}, ' ' || chr(9) || chr(10) || chr(13))
 {%- endmacro %}

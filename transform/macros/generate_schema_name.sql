@@ -1,4 +1,8 @@
-{#- Schemas are named exactly as configured, without the target's name before them. -#}
+{#-
+    Schemas are named exactly as configured, without the target's name before them. The marts are
+    where the target says: on a server, they are built beside those that readers see.
+-#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {{ (custom_schema_name or target.schema) | trim }}
+    {%- set is_mart = custom_schema_name in (none, 'marts') -%}
+    {{ (target.schema if is_mart else custom_schema_name) | trim }}
 {%- endmacro %}

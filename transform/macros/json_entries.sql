@@ -11,6 +11,10 @@
     unnest(map_entries(from_json({{ column }}, '"MAP(VARCHAR, JSON)"')))
 {%- endmacro %}
 
+{% macro postgres__json_entries(column) -%}
+    json_each({{ column }})
+{%- endmacro %}
+
 {#- Whether a JSON value is an object: PHP back ends send an empty list for an empty one. -#}
 {% macro is_json_object(column) -%}
     {{ return(adapter.dispatch('is_json_object')(column)) }}
@@ -20,6 +24,10 @@
     json_type({{ column }}) = 'OBJECT'
 {%- endmacro %}
 
+{% macro postgres__is_json_object(column) -%}
+    json_typeof({{ column }}) = 'object'
+{%- endmacro %}
+
 {#- A JSON value as text: a string without its quotes, anything else as JSON; null for null. -#}
 {% macro json_value_text(value) -%}
     {{ return(adapter.dispatch('json_value_text')(value)) }}
@@ -27,6 +35,10 @@
 
 {% macro duckdb__json_value_text(value) -%}
     ({{ value }} ->> '$')
+{%- endmacro %}
+
+{% macro postgres__json_value_text(value) -%}
+    ({{ value }} #>> '{}')
 {%- endmacro %}
 
 {#- The type of a JSON value: text, number, boolean, list or object; null for null. -#}
@@ -41,5 +53,14 @@
         when 'ARRAY' then 'list'
         when 'OBJECT' then 'object'
         else case when {{ value }} is not null then 'number' end
+    end
+{%- endmacro %}
+
+{% macro postgres__json_value_type(value) -%}
+    case json_typeof({{ value }})
+        when 'string' then 'text'
+        when 'array' then 'list'
+        when 'null' then null
+        else json_typeof({{ value }})
     end
 {%- endmacro %}

@@ -3,5 +3,5 @@
     or in the future comes last.
 -#}
 {% macro newest_first() -%}
-    case when changed_at is null then 1 else 0 end, changed_at desc, last_updated_at desc
+    case when changed_at is null then 1 else 0 end, changed_at desc, last_updated_at desc nulls last
 {%- endmacro %}

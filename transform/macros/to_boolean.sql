@@ -14,3 +14,14 @@
         '0': false, '0.0': false, 'false': false, 'f': false, 'no': false, 'n': false
     }[lower({{ trimmed(text) }})]
 {%- endmacro %}
+
+{% macro postgres__to_boolean(text) -%}
+    case lower({{ trimmed(text) }})
+        {%- for yes in ['1', '1.0', 'true', 't', 'yes', 'y'] %}
+        when '{{ yes }}' then true
+        {%- endfor %}
+        {%- for no in ['0', '0.0', 'false', 'f', 'no', 'n'] %}
+        when '{{ no }}' then false
+        {%- endfor %}
+    end
+{%- endmacro %}

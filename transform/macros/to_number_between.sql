@@ -13,3 +13,21 @@
 {% macro duckdb__to_number(text) -%}
     try_cast({{ text }} as double)
 {%- endmacro %}
+
+{#-
+    A cast fails on what is no number and on what no double holds. The pattern keeps out the one, and
+    with the length the other: no number of 100 characters and an exponent below 200 is too large or
+    too small.
+-#}
+{% macro postgres__to_number(text) -%}
+    {%- set digits = '[0-9](_?[0-9])*' -%}
+    {%- set blanks = '[ \\t\\n\\v\\f\\r]*' -%}
+    {%- set exponent = '[eE][+-]?0*1?[0-9]{1,2}' -%}
+    case
+        when
+            length({{ trimmed(text) }}) <= 100
+            and {{ text }}
+            ~ '^{{ blanks }}[+]?-?({{ digits }}([.]({{ digits }})?)?|[.]{{ digits }})({{ exponent }})?{{ blanks }}$'
+            then cast(translate({{ text }}, '+_', '') as double precision)
+    end
+{%- endmacro %}

@@ -31,3 +31,32 @@
             ))
     end)[1]
 {%- endmacro %}
+
+{#-
+    A cast fails on a day or a time that is none, so the patterns tell those, too. It rounds what is
+    finer than microseconds, and DuckDB cuts it off. With a zone, any but those beyond 15:59, which are
+    none. Seconds are rounded to the nearest microsecond, a half up, by whole numbers: `round` takes
+    the even one. `offset 0` has the text computed only once.
+-#}
+{% macro postgres__to_utc_timestamp(text) -%}
+    {%- set year = '(19[89][0-9]|2[01][0-9]{2})' -%}
+    {%- set leap_year = '(19(8[048]|9[26])|2000|2[01](0[48]|[2468][048]|[13579][26]))' -%}
+    {%- set day = '((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)' -%}
+    {%- set date = '(' ~ year ~ '-' ~ day ~ '|' ~ leap_year ~ '-02-29)' -%}
+    {%- set hour_and_minute = '([01][0-9]|2[0-3]):[0-5][0-9]' -%}
+    {%- set time = '[T ](' ~ hour_and_minute ~ '(:[0-5][0-9]([.][0-9]+)?)?|24:00(:00([.]0+)?)?)' -%}
+    {%- set zone = ' ?(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)' -%}
+    {%- set in_microseconds = "regexp_replace(moment, '([.][0-9]{6})[0-9]+', '\\1')" -%}
+    (
+        select case
+            when {{ to_number('moment') }} between 315532800 and 7258118399
+                then timestamp '1970-01-01' + interval '1 microsecond'
+                    * ((cast(floor({{ to_number('moment') }} * 2000000) as bigint) + 1) / 2)
+            when moment ~ '^{{ date }}({{ time }})?$'
+                then cast({{ in_microseconds }} as timestamp)
+            when moment ~ '^{{ date }}{{ time }}{{ zone }}$'
+                then cast({{ in_microseconds }} as timestamptz) at time zone 'UTC'
+        end
+        from (select upper({{ trimmed(text) }}) as moment offset 0) as given
+    )
+{%- endmacro %}

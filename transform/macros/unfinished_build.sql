@@ -2,6 +2,13 @@
    may be half new, and nothing is published by hand. #}
 {% macro begin_build() %}
     {%- if flags.WHICH in ('build', 'run', 'snapshot') %}
+        {%- if target.type == 'postgres' and target.schema == 'marts' %}
+            {%- do exceptions.raise_compiler_error(
+                "Readers see the schema marts. CONTACTS_MARTS=marts_next builds beside it, and"
+                " `elt publish` tests that and puts it in its place."
+            ) %}
+        {%- endif %}
+        create schema if not exists {{ target.schema }};
         create table if not exists {{ target.schema }}.unfinished_build as
         select {{ dbt.current_timestamp() }} as begun_at
     {%- endif %}
