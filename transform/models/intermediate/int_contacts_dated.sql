@@ -135,10 +135,14 @@ dated as (
 
 select
     contact_id,
-    case when is_converted then {{ dbt.datediff('first_contact_at', 'signed_up_at', 'day') }} end
-        as days_to_convert,
-    case when not is_user then {{ dbt.datediff('first_contact_at', 'as_of_at', 'day') }} end
-        as waiting_days,
+    case
+        when is_converted
+            then cast({{ dbt.datediff('first_contact_at', 'signed_up_at', 'day') }} as bigint)
+    end as days_to_convert,
+    case
+        when not is_user
+            then cast({{ dbt.datediff('first_contact_at', 'as_of_at', 'day') }} as bigint)
+    end as waiting_days,
     has_signup_date,
     coalesce(active_until_date >= cast(as_of_at as date), false) as is_active,
     first_contact_at,

@@ -76,14 +76,12 @@ users_with_recency as (
         changed_at,
         last_updated_at,
         row_number() over newest_first as recency,
-        first_value(contact_id ignore nulls) over (
-            newest_first rows between unbounded preceding and unbounded following
-        ) as newest_contact_id,
+        {{ first_known('contact_id', 'newest_first') }} as newest_contact_id,
         max(case when has_been_lead then 1 else 0 end) over (partition by user_id) as lead_flag
     from users
     window newest_first as (
         partition by user_id
-        order by loaded_at desc, {{ newest_first() }}, email
+        order by loaded_at desc nulls last, {{ newest_first() }}, email
     )
 
 ),
@@ -137,7 +135,7 @@ ranked as (
             order by
                 case when is_user then 0 else 1 end,
                 {{ newest_first() }},
-                loaded_at desc,
+                loaded_at desc nulls last,
                 user_id
         ) as recency
     from all_keys

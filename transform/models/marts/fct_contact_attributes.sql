@@ -18,7 +18,7 @@ entries as (
 
 select
     entries.contact_id,
-    entries.entry.key as attribute_key,
-    {{ blank_to_null(json_value_text('entries.entry.value')) }} as attribute_value,
-    {{ json_value_type('entries.entry.value') }} as value_type
+    (entries.entry).key as attribute_key,
+    {{ blank_to_null(json_value_text('(entries.entry).value')) }} as attribute_value,
+    {{ json_value_type('(entries.entry).value') }} as value_type
 from entries

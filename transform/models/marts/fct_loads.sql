@@ -21,7 +21,7 @@ select
     users_rows_rejected,
     coalesce(leads_rows_rejected, 0) + coalesce(users_rows_rejected, 0) as rows_rejected,
     coalesce(leads_requests, 0) + coalesce(users_requests, 0) as requests,
-    {{ dbt.datediff('started_at', 'finished_at', 'second') }} as duration_seconds,
+    cast({{ dbt.datediff('started_at', 'finished_at', 'second') }} as bigint) as duration_seconds,
     started_at = max(started_at) over () as is_latest,
     started_at,
     finished_at

@@ -71,7 +71,7 @@ retained as (
 
 select
     retained.signup_month,
-    {{ dbt.datediff('retained.signup_month', 'retained.active_month', 'month') }}
+    cast({{ dbt.datediff('retained.signup_month', 'retained.active_month', 'month') }} as bigint)
         as months_since_signup,
     retained.active_month,
     retained.cohort_users,
