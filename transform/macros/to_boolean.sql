@@ -17,11 +17,17 @@
 
 {% macro postgres__to_boolean(text) -%}
     case lower({{ trimmed(text) }})
-        {%- for yes in ['1', '1.0', 'true', 't', 'yes', 'y'] %}
-        when '{{ yes }}' then true
-        {%- endfor %}
-        {%- for no in ['0', '0.0', 'false', 'f', 'no', 'n'] %}
-        when '{{ no }}' then false
-        {%- endfor %}
+        when '1' then true
+        when '1.0' then true
+        when 'true' then true
+        when 't' then true
+        when 'yes' then true
+        when 'y' then true
+        when '0' then false
+        when '0.0' then false
+        when 'false' then false
+        when 'f' then false
+        when 'no' then false
+        when 'n' then false
     end
 {%- endmacro %}
