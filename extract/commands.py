@@ -4,14 +4,13 @@ import argparse
 import json
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 
+from extract.engines import Engine, File, engine_of
 from extract.errors import EXIT_FAILED, EltError
 from extract.failures import plain_error
-from extract.folder import Folder, folder_for
+from extract.folder import folder_for
 from extract.forget import erase
 from extract.pipeline import configured_base_url, connection, open_pipeline, test_and_publish
 from extract.pipeline import run as run_pipeline
@@ -20,7 +19,7 @@ from extract.report import RunReport
 from extract.sandbox import API_KEY, sandbox_server
 from extract.source import analytics_api
 from publish.export import write_csv
-from publish.publication import draw_dashboard, keep_versions, roll_back
+from publish.publication import draw_dashboard, keep_versions
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,8 +37,9 @@ def publish(options: argparse.Namespace) -> int:
 
 def rollback(options: argparse.Namespace) -> int:
     """Publish the version before the current one again."""
-    with _locked_folder() as folder:
-        shown = roll_back(folder)
+    engine = _engine()
+    with engine.locked():
+        shown = engine.roll_back()
     print(f"published: {shown.path}, version {shown.version} again, published {shown.age} ago")
     print("The next run that passes its tests publishes a new version.")
     return 0
@@ -47,14 +47,15 @@ def rollback(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """Print a published mart as CSV."""
-    write_csv(folder_for(configured_base_url()), options.mart)
+    write_csv(_file().folder, options.mart)
     return 0
 
 
 def dashboard(options: argparse.Namespace) -> int:
     """Draw the dashboard of what is published."""
-    with _locked_folder() as folder:
-        print(f"dashboard: {draw_dashboard(folder)}")
+    engine = _file()
+    with engine.locked():
+        print(f"dashboard: {draw_dashboard(engine.folder)}")
     return 0
 
 
@@ -78,8 +79,9 @@ def check(options: argparse.Namespace) -> int:
 
 def forget(options: argparse.Namespace) -> int:
     """Erase one person from the warehouse and say what was erased."""
-    with _locked_folder() as folder:
-        erased = erase(folder, options.contact_id)
+    engine = _file()
+    with engine.locked():
+        erased = erase(engine.folder, options.contact_id)
     print(f"{'erased from':<40}{'rows':>9}")
     for table, count in erased.rows.items():
         print(f"{table:<40}{count:>9}")
@@ -107,12 +109,26 @@ def sandbox(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _locked_folder() -> Iterator[Folder]:
-    folder = folder_for(configured_base_url())
-    folder.create()
-    with folder.locked():
-        yield folder
+def _engine() -> Engine:
+    """Return the engine of the configured warehouse, with its folder."""
+    engine = engine_of(folder_for(configured_base_url()))
+    engine.folder.create()
+    return engine
+
+
+def _file() -> File:
+    """Return the engine of the configured warehouse, for what works on files only.
+
+    Raises:
+        EltError: it is another.
+    """
+    engine = _engine()
+    if not isinstance(engine, File):
+        raise EltError(
+            "This command works on the files that [elt] destination = 'duckdb' has. For "
+            f"{engine.name!r}, docs/engines.md says what to do."
+        )
+    return engine
 
 
 def _tell(report: RunReport, as_json: bool) -> int:
@@ -143,13 +159,12 @@ def _not_published(report: RunReport) -> str:
     return (
         f"nothing was published, as models or tests failed: {', '.join(report.build.failures)}. "
         f"The rows in {report.warehouse} are new, its marts may be half new. To see what a test "
-        f'found: duckdb -readonly {report.warehouse} "<the select that its failure ends with>". '
-        f"{stands}"
+        f"found: {_engine().look}. {stands}"
     )
 
 
 def _versions() -> str:
-    packages = ("contacts-elt", "dlt", "dbt-core", "dbt-duckdb", "duckdb")
+    packages = ("contacts-elt", "dlt", "dbt-core", f"dbt-{_engine().adapter}", "duckdb")
     python = ".".join(map(str, sys.version_info[:3]))
     return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in packages)])
 
@@ -161,13 +176,13 @@ def _settings() -> str:
 
 
 def _warehouse() -> str:
-    folder = folder_for(configured_base_url())
-    folder.create()
-    with folder.locked():
-        pipeline = open_pipeline(folder, configured_base_url())
+    engine = _engine()
+    with engine.locked():
+        pipeline = open_pipeline(engine, configured_base_url())
         with pipeline.destination_client() as client:
             loaded = client.is_storage_initialized()
-    return f"{folder.warehouse} is writable{'' if loaded else ', nothing loaded yet'}"
+        engine.check()
+    return f"{engine.where} is writable{'' if loaded else ', nothing loaded yet'}"
 
 
 def _api() -> str:

@@ -17,8 +17,8 @@ from dlt.helpers.dbt.exceptions import DBTNodeResult, DBTProcessingError
 from dlt.helpers.dbt.runner import DBTPackageRunner
 
 from extract import settings
+from extract.engines import Engine
 from extract.errors import EltError
-from extract.folder import Folder
 from extract.memory import default_memory_limit, is_out_of_memory
 
 PROJECT = settings.ROOT / "transform"
@@ -89,47 +89,46 @@ class BuildResult:
         return result
 
 
-def build(pipeline: dlt.Pipeline, folder: Folder, full_refresh: bool) -> BuildResult:
+def build(pipeline: dlt.Pipeline, engine: Engine, full_refresh: bool) -> BuildResult:
     """Build and test all models on the pipeline's warehouse.
 
     Raises:
         EltError: dbt did not get as far as building.
     """
-    return _run(pipeline, folder, "build", *(["--full-refresh"] if full_refresh else []))
+    return _run(pipeline, engine, "build", *(["--full-refresh"] if full_refresh else []))
 
 
-def test(pipeline: dlt.Pipeline, folder: Folder) -> BuildResult:
+def test(pipeline: dlt.Pipeline, engine: Engine) -> BuildResult:
     """Test what is built.
 
     Raises:
         EltError: the last build did not end well, or dbt did not get as far as testing.
     """
-    with folder.connect() as warehouse:
-        if warehouse.execute(
-            "from duckdb_tables() where schema_name = 'marts' and table_name = 'unfinished_build'"
-        ).fetchall():
-            raise EltError(
-                f"The last build of the models in {folder.warehouse} failed, was killed or was one "
-                "of some models by hand, so the marts may be half new: elt run builds them anew."
-            )
-    return _run(pipeline, folder, "test")
+    if engine.is_half_built(pipeline):
+        raise EltError(
+            f"The last build of the models in {engine.where} failed, was killed or was one of some "
+            "models by hand, so the marts may be half new: elt run builds them anew."
+        )
+    return _run(pipeline, engine, "test")
 
 
-def _run(pipeline: dlt.Pipeline, folder: Folder, command: str, *arguments: str) -> BuildResult:
+def _run(pipeline: dlt.Pipeline, engine: Engine, command: str, *arguments: str) -> BuildResult:
     """Run a command; what needs more memory than the profile allows is tried with all there is."""
-    result = _run_once(pipeline, folder, command, *arguments)
+    result = _run_once(pipeline, engine, command, *arguments)
     if any(map(is_out_of_memory, result.failures.values())):
         with custom_environ({"CONTACTS_MEMORY_LIMIT": default_memory_limit()}):
-            return _run_once(pipeline, folder, command, *arguments)
+            return _run_once(pipeline, engine, command, *arguments)
     return result
 
 
-def _run_once(pipeline: dlt.Pipeline, folder: Folder, command: str, *arguments: str) -> BuildResult:
+def _run_once(pipeline: dlt.Pipeline, engine: Engine, command: str, *arguments: str) -> BuildResult:
     """Run a command without the unit tests of the models' logic: they belong to development."""
     # the interpreter that runs this, not the first one on the PATH: cron has another
     venv = cast(LockedVenv, LockedVenv.restore(sys.prefix, current=True))
+    folder = engine.folder
     venv.lock = folder.lock
     package = dlt.dbt.package(pipeline, str(PROJECT), venv=venv)
+    package.config.package_profile_name = engine.name
     # dlt's own profile would download DuckDB extensions
     package.config.package_profiles_dir = str(PROJECT)
     runner = BuildRunner(
@@ -144,6 +143,7 @@ def _run_once(pipeline: dlt.Pipeline, folder: Folder, command: str, *arguments: 
         "DBT_TARGET_PATH": str(folder.dbt),
         "DBT_LOG_PATH": str(folder.logs),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        **engine.environment(),
     }
     run_results = folder.dbt / "run_results.json"
     run_results.unlink(missing_ok=True)
@@ -154,7 +154,9 @@ def _run_once(pipeline: dlt.Pipeline, folder: Folder, command: str, *arguments: 
         contextlib.redirect_stdout(said),
         contextlib.suppress(DBTProcessingError, CalledProcessError),
     ):
-        runner.execute(command, ["--exclude-resource-type", "unit_test", *arguments])
+        runner.execute(
+            command, ["--exclude-resource-type", "unit_test", *engine.dbt_arguments, *arguments]
+        )
         ended_well = True
     result = BuildResult.read(run_results) if run_results.exists() else None
     if result and (ended_well or result.failures):

@@ -13,19 +13,20 @@ from functools import partial
 from typing import Any
 
 import dlt
-from duckdb import DuckDBPyConnection
 
 from extract import dbt_build, settings, state, warehouse
 from extract.client import api_root
+from extract.engines import Engine, engine_of
 from extract.errors import EltError, ShrinkError
-from extract.folder import Folder, folder_for
+from extract.folder import folder_for
 from extract.memory import spaciously
 from extract.project import write_to
 from extract.reading import Limits, Reading, shrinkage
 from extract.report import Progress, RunReport, TableReport
 from extract.rows import ListCounts
 from extract.sandbox import API_KEY, sandbox_server
-from publish.publication import keep_versions, publish, published
+from extract.warehouse import Warehouse
+from publish.publication import keep_versions
 
 
 def run(
@@ -57,35 +58,36 @@ def run(
     names = frozenset(resources or settings.ENDPOINTS)
     whole = names if full_refresh or allow_shrink else frozenset()
     folder = folder_for(base_url)
+    engine = engine_of(folder)
     folder.create()
-    with folder.locked(), Progress() as progress:
-        report = RunReport(str(folder.warehouse))
+    with engine.locked(), Progress() as progress:
+        report = RunReport(engine.where)
         started_at = datetime.now(UTC)
         counts = {name: ListCounts() for name in settings.ENDPOINTS}
         progress.watch(counts)
         with report.timed("extract"), connection(base_url) as api:
-            reading = Reading(folder, partial(open_pipeline, folder, base_url, rebind), api, counts)
+            reading = Reading(engine, partial(open_pipeline, engine, base_url, rebind), api, counts)
             reading.read(names, whole, limits.full_read_days)
         shrunk = "" if allow_shrink else shrinkage(reading, limits.max_shrink)
         progress.stage("loading")
-        with report.timed("load"), folder.connect(settings.LIMITS) as held:
-            _load(reading, held, report)
+        with report.timed("load"), engine.opened(reading.pipeline, settings.LIMITS) as opened:
+            _load(reading, opened, report)
             if shrunk:
                 # cursors may be another project's
                 state.begin_full_reads(reading.pipeline, settings.ENDPOINTS, reading.rows_held)
             else:
-                _remove_missing(reading, report, started_at)
-            _note(reading.pipeline, report, started_at)
+                _remove_missing(engine, reading, report, started_at)
+            _note(reading, report, started_at, is_whole=not shrunk)
         if shrunk:
             raise ShrinkError(shrunk)
         folder.become_last_run()
         progress.stage("building and testing the models")
         with report.timed("transform"):
-            with folder.connect():
+            with engine.reserved():
                 pass  # nobody else has it open
-            report.build = dbt_build.build(reading.pipeline, folder, full_refresh)
+            report.build = dbt_build.build(reading.pipeline, engine, full_refresh)
+        _publish(engine, reading.pipeline, report, progress)
         shutil.rmtree(folder.dlt)
-        _publish(folder, report, progress)
     return report
 
 
@@ -100,17 +102,16 @@ def test_and_publish() -> RunReport:
     """
     base_url = configured_base_url()
     folder = folder_for(base_url)
+    engine = engine_of(folder)
     folder.create()
-    with folder.locked(), Progress() as progress:
-        report = RunReport(str(folder.warehouse))
-        if not folder.warehouse.exists():
-            raise EltError(f"There is no warehouse at {folder.warehouse} yet: elt run makes it.")
-        pipeline = open_pipeline(folder, base_url)
+    with engine.locked(), Progress() as progress:
+        report = RunReport(engine.where)
+        pipeline = open_pipeline(engine, base_url)
         progress.stage("testing the models")
         with report.timed("transform"):
-            report.build = dbt_build.test(pipeline, folder)
+            report.build = dbt_build.test(pipeline, engine)
+        _publish(engine, pipeline, report, progress)
         shutil.rmtree(folder.dlt)
-        _publish(folder, report, progress)
     return report
 
 
@@ -120,12 +121,13 @@ def configured_base_url() -> str:
     return base_url if base_url == settings.SANDBOX else api_root(base_url)
 
 
-def open_pipeline(folder: Folder, base_url: str, rebind: bool = False) -> dlt.Pipeline:
+def open_pipeline(engine: Engine, base_url: str, rebind: bool = False) -> dlt.Pipeline:
     """Return the dlt pipeline of a warehouse, with its state restored from there.
 
     Raises:
         SettingsError: the warehouse belongs to another API.
     """
+    folder = engine.folder
     shutil.rmtree(folder.dlt, ignore_errors=True)
     write_to(folder.dlt)
     dlt.config["normalize.parquet_normalizer.add_dlt_load_id"] = True
@@ -133,12 +135,10 @@ def open_pipeline(folder: Folder, base_url: str, rebind: bool = False) -> dlt.Pi
     pipeline = dlt.pipeline(
         "contacts_elt",
         pipelines_dir=str(folder.dlt),
-        destination=dlt.destinations.duckdb(
-            str(folder.warehouse), preferred_loader_file_format="parquet"
-        ),
+        destination=engine.destination(),
         dataset_name=settings.RAW,
     )
-    with folder.connect():
+    with engine.reserved():
         pipeline.sync_destination()
     state.bind(pipeline, base_url, rebind)
     return pipeline
@@ -154,46 +154,58 @@ def connection(base_url: str) -> Iterator[dict[str, Any]]:
         yield {"base_url": api.url, "api_key": API_KEY, "first_page": 0, "end_of_list": "empty"}
 
 
-def _load(reading: Reading, held: DuckDBPyConnection, report: RunReport) -> None:
+def _load(reading: Reading, opened: Warehouse, report: RunReport) -> None:
     """Load what was read, and report it."""
     report.load_id = reading.load_ids[0]
     report.mode = "full" if reading.missing else "incremental"
     for name, count in reading.counts.items():
         if count.requests:
-            compare = partial(warehouse.compare, held, name, reading.files)
-            changes = spaciously(held, compare)
+            compare = partial(opened.compare, name, reading.files)
+            changes = spaciously(opened.connection, compare)
             report.tables[name] = TableReport(
                 rows_read=count.rows_read,
                 rows_new=changes.new,
                 rows_changed=changes.changed,
-                rows_rejected=warehouse.rejected(held, name, reading.files),
+                rows_rejected=warehouse.rejected(opened.connection, name, reading.files),
                 rows_removed=0,
                 requests=count.requests,
             )
-    spaciously(held, reading.pipeline.load)
+    spaciously(opened.connection, reading.pipeline.load)
 
 
-def _remove_missing(reading: Reading, report: RunReport, started_at: datetime) -> None:
+def _remove_missing(
+    engine: Engine, reading: Reading, report: RunReport, started_at: datetime
+) -> None:
     """Remove what full reads did not list, and finish them."""
-    removed = warehouse.remove_unlisted(reading.pipeline, reading.load_ids, reading.missing)
+    if engine.is_append_only:  # the note of this run tells that they are gone
+        removed = {name: missing.rows for name, missing in reading.missing.items()}
+    else:
+        removed = warehouse.remove_unlisted(reading.pipeline, reading.load_ids, reading.missing)
     for name, rows in removed.items():
         report.tables[name].rows_removed = rows
     state.finish_full_reads(reading.pipeline, reading.missing, started_at)
 
 
-def _publish(folder: Folder, report: RunReport, progress: Progress) -> None:
+def _publish(engine: Engine, pipeline: dlt.Pipeline, report: RunReport, progress: Progress) -> None:
     """Publish what passed its tests, and report what readers see."""
     progress.stage("publishing")
     if report.build.failures:
         with suppress(EltError):  # what failed is more to tell
-            report.published = published(folder)
+            report.published = engine.published(pipeline)
         return
     with report.timed("publish"):
-        report.published = publish(folder)
+        report.published = engine.publish(pipeline)
 
 
-def _note(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> None:
-    """Append the run to `raw.elt_runs`. Its end is that of the load: the models read the table."""
+def _note(reading: Reading, report: RunReport, started_at: datetime, is_whole: bool) -> None:
+    """Append the run to `raw.elt_runs`. Its end is that of the load: the models read the table.
+
+    Args:
+        reading: what was read.
+        report: of the run.
+        started_at: the run's start.
+        is_whole: what full reads did not list is gone.
+    """
     row: dict[str, Any] = {
         "load_id": report.load_id,
         "mode": report.mode,
@@ -202,4 +214,5 @@ def _note(pipeline: dlt.Pipeline, report: RunReport, started_at: datetime) -> No
     }
     for name, table in report.tables.items():
         row |= {f"{name}_{count}": getattr(table, count) for count in settings.COUNTS}
-    pipeline.run([row], table_name="elt_runs", columns=settings.RUN_COLUMNS)
+        row[f"{name}_is_whole"] = is_whole and name in reading.missing
+    reading.pipeline.run([row], table_name="elt_runs", columns=settings.RUN_COLUMNS)

@@ -11,6 +11,7 @@ gone, the row of the lead that it was must not stand for an open lead.
 from collections import defaultdict
 from collections.abc import Callable, Set
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import dlt
@@ -18,8 +19,8 @@ import pyarrow as pa
 
 from extract import settings, state, warehouse
 from extract.ahead import ReadAhead
+from extract.engines import Engine
 from extract.errors import SettingsError
-from extract.folder import Folder
 from extract.memory import spaciously
 from extract.rows import ListCounts
 from extract.source import analytics_api, empty_table
@@ -33,7 +34,7 @@ class Reading:
     table, and `missing` tells of each list that was read whole what it did not list.
 
     Args:
-        folder: the warehouse's.
+        engine: the warehouse's.
         open_pipeline: returns the pipeline with its state as the warehouse has it.
         connection: the source's arguments.
         counts: what was read of each list, by name; counted up.
@@ -41,12 +42,12 @@ class Reading:
 
     def __init__(
         self,
-        folder: Folder,
+        engine: Engine,
         open_pipeline: Callable[[], dlt.Pipeline],
         connection: dict[str, Any],
         counts: dict[str, ListCounts],
     ) -> None:
-        self._folder = folder
+        self._engine = engine
         self._open_pipeline = open_pipeline
         self._connection = connection
         self.counts = counts
@@ -62,10 +63,8 @@ class Reading:
         self.pipeline = self._open_pipeline()
         self.load_ids: list[str] = []
         self.files: dict[str, list[str]] = defaultdict(list)  # Parquet files by table
-        with self._folder.connect() as connection:
-            self.rows_held = {
-                name: warehouse.rows_held(connection, name) for name in settings.ENDPOINTS
-            }
+        with self._engine.opened(self.pipeline) as opened:
+            self.rows_held = {name: opened.rows_held(name) for name in settings.ENDPOINTS}
         whole = whole | state.full_reads_due(self.pipeline, names, full_read_days)
         due = whole | {"leads"} if "users" in whole else whole
         state.begin_full_reads(self.pipeline, due, self.rows_held)
@@ -94,10 +93,12 @@ class Reading:
         files = defaultdict(list)
         for job in self.pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
             files[job.job_file_info.table_name].append(job.file_path)
-        with self._folder.connect(settings.LIMITS) as connection:
+        with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
             for name in files.keys() & settings.ENDPOINTS.keys():
-                keep = partial(warehouse.keep_newest, connection, name, files[name])
-                spaciously(connection, keep)
+                keep = partial(warehouse.keep_newest, opened.connection, name, files[name])
+                spaciously(opened.connection, keep)
+            if not self._engine.takes_nul:
+                warehouse.replace_nul(opened.connection, chain.from_iterable(files.values()))
         for table, paths in files.items():
             self.files[table] += paths
 
@@ -106,18 +107,16 @@ class Reading:
 
         A list that fell empty looks so, and another project's. Only a full read can tell.
         """
-        with self._folder.connect(settings.LIMITS) as connection:
+        with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
             return any(
                 self.rows_held[name]
-                and not warehouse.holds_any(
-                    connection, name, self.files, self.counts[name].last_keys
-                )
+                and not opened.holds_any(name, self.files, self.counts[name].last_keys)
                 for name in names
             )
 
     def _find_missing(self, names: Set[str]) -> dict[str, Missing]:
-        with self._folder.connect(settings.LIMITS) as connection:
-            return {name: warehouse.missing(connection, name, self.files) for name in names}
+        with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
+            return {name: opened.missing(name, self.files) for name in names}
 
 
 def shrinkage(reading: Reading, max_shrink: float) -> str:

@@ -26,7 +26,7 @@ class TableReport:
 
 @dataclass
 class RunReport:
-    """What one run did. `warehouse` is a path, durations are seconds by stage.
+    """What one run did. `warehouse` is a path or an address, durations are seconds by stage.
 
     `published` is what readers see after it: something new, unless the build failed.
     """

@@ -117,4 +117,6 @@ RUN_COLUMNS = _columns(
     {"name": "started_at", "data_type": "timestamp", "timezone": False},
     {"name": "finished_at", "data_type": "timestamp", "timezone": False},
     *(_hint(f"{name}_{count}", "bigint") for name in ENDPOINTS for count in COUNTS),
+    # the list was read whole, and what it did not list is gone
+    *(_hint(f"{name}_is_whole", "bool") for name in ENDPOINTS),
 )

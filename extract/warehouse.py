@@ -1,4 +1,4 @@
-"""What extract asks of the raw tables beside loading them: what is new, what is gone.
+"""What extract asks of a warehouse beside loading it: what is new, what is gone.
 
 It also leaves one copy of each row to load.
 
@@ -16,6 +16,8 @@ from extract import settings
 
 Files = Mapping[str, list[str]]
 ROW_GROUP = 5120  # rows of a Parquet file; more would need more memory to write and to read
+TEXT = "VARCHAR"  # JSON, too, in a Parquet file
+JSON_COLUMNS = ("attributes", "row_json")
 
 
 class Changes(NamedTuple):
@@ -30,6 +32,159 @@ class Missing(NamedTuple):
 
     rows: int
     lost: int  # of those, who is not in users under another key either
+
+
+class Warehouse:
+    """What a warehouse holds, held against what is about to be loaded.
+
+    Args:
+        connection: DuckDB's, in which the raw tables can be queried. Where they cannot, a class of
+            the engine says what is held (`columns`, `held`, `content`, `rows_held`).
+    """
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def columns(self, name: str) -> set[str]:
+        """Return the columns of a raw table; none where it does not exist yet."""
+        rows = self.connection.execute(
+            "select column_name from information_schema.columns where table_name = ? "
+            "and table_schema = ? and table_catalog = current_database()",
+            [name, settings.RAW],
+        ).fetchall()
+        return {column for (column,) in rows}
+
+    def held(self, name: str, *columns: str) -> str:
+        """Return a relation of the rows that a list's table, which exists, holds, as SQL.
+
+        Args:
+            name: `leads` or `users`.
+            columns: expressions; those that are no column's name have their own (`x as y`).
+        """
+        return f"(select {', '.join(columns)} from {settings.RAW}.{name})"
+
+    def content(self, fields: Iterable[str], columns: set[str]) -> str:
+        """Return one value over all fields of the API, as SQL; it needs less memory than the rows.
+
+        Args:
+            fields: in an order.
+            columns: those of them that are there.
+        """
+        values = (f'cast("{field}" as varchar)' if field in columns else "null" for field in fields)
+        return f"hash({', '.join(values)})"
+
+    def rows_held(self, name: str) -> int:
+        """Count the rows of a list's table; none where it does not exist yet."""
+        if not self.columns(name):
+            return 0
+        row = self.connection.execute(f"select count(*) from {self.held(name, '1')}").fetchone()
+        return int(row[0]) if row else 0
+
+    def compare(self, name: str, files: Files) -> Changes:
+        """Count how rows about to be merged differ from the rows that the warehouse holds.
+
+        dlt's merge does not tell, and after it the old rows are gone.
+
+        Args:
+            name: `leads` or `users`.
+            files: what is about to be loaded; none where all rows were older than the cursor.
+        """
+        if not files.get(name):
+            return Changes(0, 0)
+        keys = _key(name)
+        read = self.connection.read_parquet(files[name], union_by_name=True)
+        listed_columns, held_columns = set(read.columns), self.columns(name)
+        # columns that begin with _ are dlt's and ours, and differ in every load
+        fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
+        held = "(select * from listed limit 0)"
+        if held_columns:
+            held = self.held(name, keys, f"{self.content(fields, held_columns)} as content")
+        row = self.connection.execute(
+            f"""
+            with every as (
+                select
+                    {keys},
+                    {settings.VERSION},
+                    {self.content(fields, listed_columns)} as content
+                from read_parquet(?, union_by_name = true)
+            ),
+            listed as (
+                from every
+                where not exists (
+                    from every as later
+                    where {_same_key(name, "later", "every")}
+                        and later.{settings.VERSION} > every.{settings.VERSION}
+                )
+            )
+            select
+                count(*) filter (held.content is null),
+                count(*) filter (listed.content <> held.content)
+            from listed
+            left join {held} as held using ({keys})
+            """,
+            [files[name]],
+        ).fetchone()
+        return Changes(*row) if row else Changes(0, 0)
+
+    def holds_any(self, name: str, files: Files, keys: Sequence[dict[str, Any]]) -> bool:
+        """Tell whether a list's table, which has rows, holds any of those that were read.
+
+        Args:
+            name: `leads` or `users`.
+            files: what is about to be loaded.
+            keys: of the rows on the last page; those older than the cursor are not in `files`.
+        """
+        held = self.held(name, _key(name))
+        listed, parameters = _listed(name, files, _key(name), held)
+        if keys:
+            listed += f" union all select {_key(name)} from (select unnest(?, recursive := true))"
+            parameters = [*parameters, list(keys)]
+        row = self.connection.execute(
+            f"select exists (from {held} semi join ({listed}) using ({_key(name)}))", parameters
+        ).fetchone()
+        return bool(row and row[0])
+
+    def missing(self, name: str, files: Files) -> Missing:
+        """Count what a list's table holds and a full read of the list did not show.
+
+        A lead that signed up, and the earlier e-mail of a user, are missing but not lost.
+
+        Args:
+            name: `leads` or `users`.
+            files: what is about to be loaded.
+        """
+        if not self.columns(name):
+            return Missing(0, 0)
+        number = settings.CONTACT_NUMBER
+        user_columns = f"user_id, {number}"
+        held_users = self.held("users", user_columns)
+        users, user_parameters = _listed("users", files, user_columns, held_users)
+        if name == "leads":
+            users += f" union all select {user_columns} from {held_users}"
+            is_known = f"users.{number} = missing.{number}"
+        elif name == "users":  # another project's users can have the same ids
+            is_known = (
+                "users.user_id = missing.user_id "
+                f"and coalesce(users.{number} = missing.{number}, true)"
+            )
+        else:
+            is_known = "false"
+        columns = dict.fromkeys([*settings.ENDPOINTS[name].primary_key, number])
+        held = self.held(name, *columns)
+        listed, parameters = _listed(name, files, _key(name), held)
+        row = self.connection.execute(
+            f"""
+            with missing as (
+                from {held} anti join ({listed}) using ({_key(name)})
+            )
+            select
+                count(*),
+                count(*) filter (not exists (from ({users}) as users where {is_known}))
+            from missing
+            """,
+            [*parameters, *user_parameters],
+        ).fetchone()
+        return Missing(*row) if row else Missing(0, 0)
 
 
 def keep_newest(connection: DuckDBPyConnection, name: str, files: Sequence[str]) -> None:
@@ -68,58 +223,42 @@ def keep_newest(connection: DuckDBPyConnection, name: str, files: Sequence[str])
             Path(f"{file}.new").replace(file)
 
 
-def compare(connection: DuckDBPyConnection, name: str, files: Files) -> Changes:
-    """Count how rows about to be merged differ from the rows that the warehouse holds.
-
-    dlt's merge does not tell, and after it the old rows are gone.
+def replace_nul(connection: DuckDBPyConnection, files: Iterable[str]) -> None:
+    """Replace the character U+0000, which PostgreSQL has in no text, by U+FFFD.
 
     Args:
-        connection: to the warehouse.
-        name: `leads` or `users`.
-        files: what is about to be loaded; none where all rows were older than the cursor.
+        connection: any.
+        files: Parquet files; those with such texts are written anew.
     """
-    if not files.get(name):
-        return Changes(0, 0)
-    keys = _key(name)
-    listed_columns = set(connection.read_parquet(files[name], union_by_name=True).columns)
-    held_columns = _held_columns(connection, name)
-    # columns that begin with _ are dlt's and ours, and differ in every load
-    fields = sorted(c for c in listed_columns | held_columns if not c.startswith("_"))
-
-    def content(columns: set[str]) -> str:
-        """One hash over all fields of the API; a hash needs less memory than the rows."""
-        values = (f'cast("{field}" as varchar)' if field in columns else "null" for field in fields)
-        return f"hash({', '.join(values)})"
-
-    held = (
-        f"select {keys}, {content(held_columns)} as content from {settings.RAW}.{name}"
-        if held_columns
-        else "select * from listed limit 0"
-    )
-    row = connection.execute(
-        f"""
-        with every as (
-            select {keys}, {settings.VERSION}, {content(listed_columns)} as content
-            from read_parquet(?, union_by_name = true)
-        ),
-        listed as (
-            from every
-            where not exists (
-                from every as later
-                where {_same_key(name, "later", "every")}
-                    and later.{settings.VERSION} > every.{settings.VERSION}
+    for file in files:
+        described = connection.execute("describe from read_parquet(?)", [file]).fetchall()
+        mended = {
+            name: _without_nul(name) for name, data_type, *_ in described if data_type == TEXT
+        }
+        is_odd = " or ".join(f'"{name}" <> {text}' for name, text in mended.items())
+        if (
+            mended
+            and connection.execute(
+                f"from read_parquet(?) where {is_odd} limit 1", [file]
+            ).fetchone()
+        ):
+            texts = ", ".join(f'{text} as "{name}"' for name, text in mended.items())
+            connection.execute(
+                f"copy (select * replace ({texts}) from read_parquet(?)) "
+                f"to '{file}.new' (format parquet, row_group_size {ROW_GROUP})",
+                [file],
             )
-        ),
-        held as ({held})
-        select
-            count(*) filter (held.content is null),
-            count(*) filter (listed.content <> held.content)
-        from listed
-        left join held using ({keys})
-        """,
-        [files[name]],
-    ).fetchone()
-    return Changes(*row) if row else Changes(0, 0)
+            Path(f"{file}.new").replace(file)
+
+
+def _without_nul(name: str) -> str:
+    if name not in JSON_COLUMNS:
+        return f'replace("{name}", chr(0), chr(65533))'
+    # an escape, but not the text behind an escaped backslash, which is U+0000 meanwhile
+    return (
+        f"replace(replace(replace(\"{name}\", '\\\\', chr(0)), '\\u0000', chr(65533)), "
+        "chr(0), '\\\\')"
+    )
 
 
 def rejected(connection: DuckDBPyConnection, name: str, files: Files) -> int:
@@ -131,75 +270,6 @@ def rejected(connection: DuckDBPyConnection, name: str, files: Files) -> int:
         [files[settings.REJECTED_TABLE], name],
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-def rows_held(connection: DuckDBPyConnection, name: str) -> int:
-    """Count the rows of a list's table; none where it does not exist yet."""
-    if not _held_columns(connection, name):
-        return 0
-    row = connection.execute(f"select count(*) from {settings.RAW}.{name}").fetchone()
-    return int(row[0]) if row else 0
-
-
-def holds_any(
-    connection: DuckDBPyConnection, name: str, files: Files, keys: Sequence[dict[str, Any]]
-) -> bool:
-    """Tell whether a list's table, which has rows, holds any of those that were read.
-
-    Args:
-        connection: to the warehouse.
-        name: `leads` or `users`.
-        files: what is about to be loaded.
-        keys: of the rows on the last page; those older than the cursor are not in `files`.
-    """
-    listed, parameters = _listed(name, files, _key(name))
-    if keys:
-        listed += f" union all select {_key(name)} from (select unnest(?, recursive := true))"
-        parameters = [*parameters, list(keys)]
-    row = connection.execute(
-        f"select exists (from {settings.RAW}.{name} semi join ({listed}) using ({_key(name)}))",
-        parameters,
-    ).fetchone()
-    return bool(row and row[0])
-
-
-def missing(connection: DuckDBPyConnection, name: str, files: Files) -> Missing:
-    """Count what a list's table holds and a full read of the list did not show.
-
-    A lead that signed up, and the earlier e-mail of a user, are missing but not lost.
-
-    Args:
-        connection: to the warehouse.
-        name: `leads` or `users`.
-        files: what is about to be loaded.
-    """
-    if not _held_columns(connection, name):
-        return Missing(0, 0)
-    number = settings.CONTACT_NUMBER
-    users, user_parameters = _listed("users", files, f"user_id, {number}")
-    if name == "leads":
-        users += f" union all select user_id, {number} from {settings.RAW}.users"
-        is_known = f"users.{number} = missing.{number}"
-    elif name == "users":  # another project's users can have the same ids
-        is_known = (
-            f"users.user_id = missing.user_id and coalesce(users.{number} = missing.{number}, true)"
-        )
-    else:
-        is_known = "false"
-    listed, parameters = _listed(name, files, _key(name))
-    row = connection.execute(
-        f"""
-        with missing as (
-            from {settings.RAW}.{name} anti join ({listed}) using ({_key(name)})
-        )
-        select
-            count(*),
-            count(*) filter (not exists (from ({users}) as users where {is_known}))
-        from missing
-        """,
-        [*parameters, *user_parameters],
-    ).fetchone()
-    return Missing(*row) if row else Missing(0, 0)
 
 
 def remove_unlisted(
@@ -221,10 +291,12 @@ def remove_unlisted(
     others = f"_dlt_load_id not in ({', '.join(['%s'] * len(load_ids))})"
     with pipeline.sql_client() as client, client.begin_transaction():
         for name in names:
-            # returns their number; `returning` would take minutes for some 100,000 rows
+            # counted before: engines tell the number in different ways, and `returning` would take
+            # DuckDB minutes for some 100,000 rows
             ((removed[name],),) = client.execute_sql(
-                f"delete from {name} where {others}", *load_ids
+                f"select count(*) from {name} where {others}", *load_ids
             ) or [(0,)]
+            client.execute_sql(f"delete from {name} where {others}", *load_ids)
             client.execute_sql(
                 f"delete from {settings.REJECTED_TABLE} where resource = %s and {others}",
                 name,
@@ -243,18 +315,8 @@ def _same_key(name: str, one: str, other: str) -> str:
     )
 
 
-def _held_columns(connection: DuckDBPyConnection, name: str) -> set[str]:
-    """Return the columns of a raw table; none where it does not exist yet."""
-    rows = connection.execute(
-        "select column_name from information_schema.columns "
-        "where table_schema = ? and table_name = ?",
-        [settings.RAW, name],
-    ).fetchall()
-    return {column for (column,) in rows}
-
-
-def _listed(name: str, files: Files, columns: str) -> tuple[str, list[Any]]:
+def _listed(name: str, files: Files, columns: str, held: str) -> tuple[str, list[Any]]:
     """Return a query, and its parameters, of some columns of what is about to be loaded."""
     if not files.get(name):
-        return f"select {columns} from {settings.RAW}.{name} where false", []
+        return f"select {columns} from {held} where false", []
     return f"select {columns} from read_parquet(?, union_by_name = true)", [files[name]]

@@ -32,13 +32,15 @@ LIMITS: Config = {
 UNIQUE_TEXTS = ("contact_id", "user_id", "email", "username")
 # a quarter less time than by default, for files a tenth larger
 PARQUET = "compression zstd, compression_level 1, dictionary_size_limit 2048, row_group_size 40960"
-# when the lists were last read, by the source's schema: of a version, fct_loads may be empty
-READ_AT = {
-    "marts": "select max(finished_at) filter (leads_rows_read is not null) as leads_read_at, "
-    "max(finished_at) filter (users_rows_read is not null) as users_read_at "
-    "from source.marts.fct_loads",
-    "main": "select distinct leads_read_at, users_read_at from source.main.published",
-}
+# when the lists were last read, by the log of loads
+READ_AT = """
+    select
+        max(case when leads_rows_read is not null then finished_at end) as leads_read_at,
+        max(case when users_rows_read is not null then finished_at end) as users_read_at
+    from {loads}
+"""
+# the same by a version, of which the log may be empty
+READ_AT_OF_VERSION = "select distinct leads_read_at, users_read_at from {published}"
 COMMENTS = {
     "": "One row per mart of this version. Compare a table's count with row_count.",
     "version": "Of all tables in this file, and of the Parquet files: when it was begun, UTC.",
@@ -97,7 +99,9 @@ def _write(
         )
         connection.execute("use target")
         counts = {mart: _copy(connection, source, mart) for mart in _marts(connection, source)}
-        _write_published(connection, source, version, published_at, counts)
+        read_at = READ_AT if source.schema == "marts" else READ_AT_OF_VERSION
+        read_at = read_at.format(loads="source.marts.fct_loads", published="source.main.published")
+        write_published(connection, "published", read_at, version, published_at, counts)
         files.mkdir()
         for table in (*counts, "published"):
             connection.execute(
@@ -139,23 +143,33 @@ def _copy(connection: duckdb.DuckDBPyConnection, source: Source, mart: str) -> i
         unwanted.values,
     )
     comments = connection.execute(f"select '', comment from duckdb_tables() {of_mart}", names)
-    _comment(connection, mart, comments.fetchall())
-    _comment(connection, mart, ((name, comment) for name, _, comment in columns))
+    comment(connection, mart, comments.fetchall())
+    comment(connection, mart, ((name, comment) for name, _, comment in columns))
     (count,) = connection.execute(f"select count(*) from {mart}").fetchone() or (0,)
     return int(count)
 
 
-def _write_published(
+def write_published(
     connection: duckdb.DuckDBPyConnection,
-    source: Source,
+    table: str,
+    read_at: str,
     version: str,
     published_at: datetime,
     counts: Mapping[str, int],
 ) -> None:
-    """Make the table `published`."""
+    """Make the table `published`.
+
+    Args:
+        connection: of DuckDB.
+        table: its name.
+        read_at: a query of when the lists were last read.
+        version: the version's name.
+        published_at: now, UTC without a zone.
+        counts: the rows of each mart.
+    """
     connection.execute(
         f"""
-        create table published as
+        create table {table} as
         select
             $version as version,
             $published_at as published_at,
@@ -168,7 +182,7 @@ def _write_published(
             $package_version as package_version,
             unnest($marts) as mart,
             cast(unnest($counts) as bigint) as row_count
-        from ({READ_AT[source.schema]})
+        from ({read_at})
         """,
         {
             "version": version,
@@ -178,17 +192,17 @@ def _write_published(
             "counts": list(counts.values()),
         },
     )
-    _comment(connection, "published", COMMENTS.items())
+    comment(connection, table, COMMENTS.items())
 
 
-def _comment(
+def comment(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     comments: Iterable[tuple[str, str | None]],
 ) -> None:
-    """Comment on a table, by the empty name, and on its columns."""
-    for column, comment in comments:
-        if comment:
+    """Comment on a table, by the empty name, and on its columns, where there is a comment."""
+    for column, text in comments:
+        if text:
             what = f'column {table}."{column}"' if column else f"table {table}"
-            text = comment.replace("'", "''")
+            text = text.replace("'", "''")
             connection.execute(f"comment on {what} is '{text}'")

@@ -20,7 +20,7 @@ removes it, but not one that such a tool writes later, which readers as old as i
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,7 +80,7 @@ class Versions:
                 raise EltError(f"{path} is in the way of what is published: move it away.")
         self._path.mkdir(exist_ok=True)
         share(self._path, 0o750)
-        name = self._next_name()  # later than those that are cleared away, too
+        name = next_name(self._names())  # later than those that are cleared away, too
         self._clear(former=self._keep - 1)
         begun = self._path / f"{name}.new"
         begun.mkdir()
@@ -123,14 +123,6 @@ class Versions:
             return []
         return sorted(path.name for path in self._path.iterdir() if NAME.fullmatch(path.name))
 
-    def _next_name(self) -> str:
-        """Return the time, but later than all versions: clocks are set back."""
-        now = datetime.now(UTC)
-        if names := self._names():
-            newest = datetime.strptime(names[-1], NAME_FORMAT).replace(tzinfo=UTC)
-            now = max(now, newest + timedelta(seconds=1))
-        return now.strftime(NAME_FORMAT)
-
     def _clear(self, former: int) -> None:
         """Remove what killed processes left, what was rolled back, and the oldest versions.
 
@@ -143,6 +135,15 @@ class Versions:
         for path in self._path.iterdir() if self._path.exists() else ():
             if path.name not in kept:
                 _remove(path)
+
+
+def next_name(names: Sequence[str]) -> str:
+    """Return the time, as a version's name, but later than all versions: clocks are set back."""
+    now = datetime.now(UTC)
+    if names:
+        newest = datetime.strptime(max(names), NAME_FORMAT).replace(tzinfo=UTC)
+        now = max(now, newest + timedelta(seconds=1))
+    return now.strftime(NAME_FORMAT)
 
 
 def _seal(path: Path) -> None:

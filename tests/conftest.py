@@ -13,12 +13,12 @@ import duckdb
 import pytest
 import tenacity.nap
 
-from extract import dbt_build, folder, pipeline, settings
+from extract import dbt_build, folder, settings
 from extract.__main__ import main
 from extract.ahead import ReadAhead
 from extract.dbt_build import BuildResult
 from extract.sandbox import ApiServer
-from publish import dashboard
+from publish import dashboard, publication
 from tests.builders import Lists
 
 API_KEY = "recognisable-key-4711"
@@ -104,7 +104,7 @@ def elt(capsys: pytest.CaptureFixture[str]) -> Elt:
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the stages after loading, for tests of what comes before them."""
     monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
-    monkeypatch.setattr(pipeline, "publish", lambda *_: None)
+    monkeypatch.setattr(publication, "publish", lambda *_: None)
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import dlt
 import duckdb
 import pytest
 
-from extract import dbt_build, settings, warehouse
+from extract import dbt_build, settings
 from extract.dbt_build import BuildResult
 from extract.folder import Folder
 from extract.sandbox.server import ApiServer
+from extract.warehouse import Warehouse
 from tests.builders import Lists, lead, leads, user, users
 from tests.conftest import API_KEY, Elt, Query
 
@@ -411,4 +412,4 @@ def test_comparing_counts_new_and_changed_rows_by_their_newest_copy(tmp_path: Pa
             f") as t (crmhero_user_id, name, attributes, _version, extra)) to '{listed}'"
         )
     with folder.connect() as connection:
-        assert warehouse.compare(connection, "leads", {"leads": [str(listed)]}) == (1, 1)
+        assert Warehouse(connection).compare("leads", {"leads": [str(listed)]}) == (1, 1)

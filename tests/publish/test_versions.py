@@ -273,7 +273,7 @@ def test_a_copy_that_resolved_the_links_publishes_again(
 
 STEPS: list[tuple[Any, str]] = [
     (marts, "_copy"),
-    (marts, "_write_published"),
+    (marts, "write_published"),
     (versions, "share"),
     (versions, "to_disk"),
     (versions, "_remove"),

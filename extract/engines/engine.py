@@ -1,0 +1,117 @@
+"""What every engine has to tell."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
+
+import dlt
+
+from extract.errors import EltError
+from extract.folder import Folder
+from extract.warehouse import Warehouse
+from publish.publication import Published
+
+
+class Engine(ABC):
+    """Where a warehouse is, and what is special about it there.
+
+    Args:
+        folder: where a run works, and where a warehouse that is a file lies.
+    """
+
+    name: ClassVar[str]  # `[elt] destination`, the profile of dbt, and the extra to install
+    adapter: ClassVar[str]  # dbt's
+    packages: ClassVar[Sequence[str]] = ()  # what it needs beyond the default, by import name
+    # loads only add rows: the newest copy of a row counts, and `elt_runs` tells what is gone
+    is_append_only: ClassVar[bool] = False
+    takes_nul: ClassVar[bool] = True  # a text may hold the character U+0000
+    marts: ClassVar[str] = "marts"  # the schema that dbt builds the marts in
+    dbt_arguments: ClassVar[Sequence[str]] = ()  # of each command
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """The warehouse as a person knows it, without secrets."""
+
+    @property
+    def look(self) -> str:
+        """How a person looks at the rows that a failed test found."""
+        return "<the select that its failure ends with>, in any client of the warehouse"
+
+    @abstractmethod
+    def destination(self) -> Any:
+        """Return dlt's destination, which loads Parquet files."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the warehouse for one run.
+
+        Raises:
+            BusyError: another run holds it; names it.
+        """
+        return self.folder.locked()
+
+    def check(self) -> None:  # noqa: B027, most need nothing
+        """Try what a run needs beside the warehouse."""
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep programs out that are no run, where they would be in the way."""
+        yield
+
+    @abstractmethod
+    def opened(
+        self, pipeline: dlt.Pipeline, limits: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Warehouse]:
+        """Open what the warehouse holds, for DuckDB to hold against Parquet files.
+
+        Where programs that are no run would be in the way, they are kept out.
+
+        Args:
+            pipeline: of the warehouse.
+            limits: settings of DuckDB; connections of dlt's to a file share them.
+        """
+
+    def is_half_built(self, pipeline: dlt.Pipeline) -> bool:
+        """Tell whether the last build did not end well, so that marts may be half new.
+
+        Args:
+            pipeline: of the warehouse.
+        """
+        with self.reserved(), pipeline.sql_client() as client:
+            found = client.execute_sql(
+                "select 1 from information_schema.tables where table_schema = %s "
+                "and table_name = 'unfinished_build'",
+                self.marts,
+            )
+        return bool(found)
+
+    def environment(self) -> dict[str, str]:
+        """Return what dbt's profile takes from the environment, beside dlt's credentials."""
+        return {}
+
+    @abstractmethod
+    def publish(self, pipeline: dlt.Pipeline) -> Published | None:
+        """Show readers the marts, of which every blocking test has passed.
+
+        Args:
+            pipeline: of the warehouse.
+
+        Returns:
+            The new version; None where readers see what dbt builds as it is built.
+        """
+
+    @abstractmethod
+    def published(self, pipeline: dlt.Pipeline) -> Published | None:
+        """Return what readers see; None where nothing was published yet."""
+
+    def roll_back(self) -> Published:
+        """Let readers see the version before the current one again.
+
+        Raises:
+            EltError: there is none.
+        """
+        raise EltError(f"[elt] destination = {self.name!r} keeps no former versions.")

@@ -1,0 +1,180 @@
+"""Publishes marts on a PostgreSQL server: whole schemas change their names in one transaction.
+
+    marts_next              what dbt builds and tests
+    marts                   what readers see
+    marts_20261125t003412z  a former version, for `elt rollback` and for readers still at work
+
+A query reads the version that it began with, to its end. The table `marts.published` tells which.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+from typing import Any
+
+import dlt
+
+from extract.errors import EltError, SettingsError
+from publish.marts import COMMENTS, READ_AT
+from publish.publication import Published, keep_versions
+from publish.versions import NAME, next_name
+
+SHOWN = "marts"
+NEXT = "marts_next"
+FORMER = "marts_"  # and the version's name, in lower case
+LOCK_WAIT = "10s"  # who reads a former version for longer keeps it until the next publication
+
+
+def publish(session: Any, where: str) -> Published:
+    """Publish the schema `marts_next`, of which every blocking test has passed.
+
+    Args:
+        session: psycopg2's connection, in autocommit mode.
+        where: the database, as a person knows it.
+
+    Raises:
+        EltError: it was published already, or something else is in the way.
+        SettingsError: there is no such role as `[elt] readers_group` names.
+        psycopg2.Error: the connection is gone, say; readers still see the version before.
+    """
+    with session.cursor() as cursor:
+        if NEXT not in _schemas(cursor):
+            raise EltError(f"All that is built in {where} is published: elt run builds anew.")
+        former, shown = _former(cursor), _shown_version(cursor)
+        if SHOWN in _schemas(cursor) and not shown:
+            raise EltError(f"The schema {SHOWN} of {where} is not ours: rename or drop it.")
+        version = next_name([*former, shown] if shown else former)
+        with session:  # one transaction
+            _write_published(cursor, version)
+            _share(cursor)
+            if shown:
+                cursor.execute(f"alter schema {SHOWN} rename to {_aside(shown)}")
+            cursor.execute(f"alter schema {NEXT} rename to {SHOWN}")
+        _drop(cursor, _former(cursor)[: -keep_versions()])
+    return _described(session, where)
+
+
+def published(session: Any, where: str) -> Published | None:
+    """Return what readers see; None where nothing was published yet.
+
+    Args:
+        session: psycopg2's connection, in autocommit mode.
+        where: the database, as a person knows it.
+    """
+    with session.cursor() as cursor:
+        return _described(session, where) if _shown_version(cursor) else None
+
+
+def roll_back(session: Any, where: str) -> Published:
+    """Let readers see the version before the current one again, in one transaction.
+
+    Args:
+        session: psycopg2's connection, in autocommit mode.
+        where: the database, as a person knows it.
+
+    Raises:
+        EltError: there is none.
+    """
+    with session.cursor() as cursor:
+        shown = _shown_version(cursor)
+        former = [name for name in _former(cursor) if shown and name < shown]
+        if not former:
+            raise EltError(f"There is no version before the one that is published in {where}.")
+        with session:
+            cursor.execute(f"alter schema {SHOWN} rename to {_aside(str(shown))}")
+            cursor.execute(f"alter schema {_aside(former[-1])} rename to {SHOWN}")
+    return _described(session, where)
+
+
+def _schemas(cursor: Any) -> set[str]:
+    cursor.execute("select nspname from pg_namespace")
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _former(cursor: Any) -> list[str]:
+    """Return the names of the versions that readers do not see, oldest first."""
+    names = (name.removeprefix(FORMER).upper() for name in _schemas(cursor))
+    return sorted(name for name in names if NAME.fullmatch(name))
+
+
+def _aside(version: str) -> str:
+    return f"{FORMER}{version.lower()}"
+
+
+def _shown_version(cursor: Any) -> str | None:
+    """Return the name of the version that readers see; None where there is none."""
+    cursor.execute("select to_regclass(%s)", [f"{SHOWN}.published"])
+    if cursor.fetchone() == (None,):
+        return None
+    cursor.execute(f"select version from {SHOWN}.published limit 1")
+    (version,) = cursor.fetchone() or (None,)
+    return version
+
+
+def _described(session: Any, where: str) -> Published:
+    with session.cursor() as cursor:
+        cursor.execute(f"select version, published_at, data_as_of from {SHOWN}.published limit 1")
+        return Published(f"schema {SHOWN} of {where}", *cursor.fetchone())
+
+
+def _write_published(cursor: Any, version: str) -> None:
+    """Make the table `published`, as published files have it."""
+    cursor.execute(
+        "select table_name from information_schema.tables where table_schema = %s order by 1",
+        [NEXT],
+    )
+    marts = [name for (name,) in cursor.fetchall()]
+    counts = " union all ".join(
+        f"select '{mart}' as mart, count(*) as row_count from {NEXT}.{mart}" for mart in marts
+    )
+    cursor.execute(
+        f"""
+        create table {NEXT}.published as
+        select
+            cast(%s as text) as version,
+            cast(%s as timestamp) as published_at,
+            read_at.leads_read_at,
+            read_at.users_read_at,
+            case
+                when read_at.leads_read_at is not null and read_at.users_read_at is not null
+                    then least(read_at.leads_read_at, read_at.users_read_at)
+            end as data_as_of,
+            cast(%s as text) as package_version,
+            counts.mart,
+            counts.row_count
+        from ({counts}) as counts
+        cross join ({READ_AT.format(loads=f"{NEXT}.fct_loads")}) as read_at
+        """,
+        [version, datetime.now(UTC).replace(tzinfo=None), package_version("contacts-elt")],
+    )
+    for column, comment in COMMENTS.items():
+        what = f'column {NEXT}.published."{column}"' if column else f"table {NEXT}.published"
+        cursor.execute(f"comment on {what} is %s", [comment])
+
+
+def _share(cursor: Any) -> None:
+    """Let `[elt] readers_group`, a role of the server, read the schema."""
+    role = dlt.config.get("elt.readers_group", str)
+    if not role:
+        return
+    from psycopg2 import errors  # of the extra
+
+    quoted = '"' + role.replace('"', '""') + '"'
+    try:
+        cursor.execute(f"grant usage on schema {NEXT} to {quoted}")
+        cursor.execute(f"grant select on all tables in schema {NEXT} to {quoted}")
+    except errors.UndefinedObject as error:
+        raise SettingsError(
+            f"[elt] readers_group {role!r} is no role of the server: create role {quoted}."
+        ) from error
+
+
+def _drop(cursor: Any, versions: list[str]) -> None:
+    """Remove former versions, but for one that is being read."""
+    from psycopg2 import errors  # of the extra
+
+    cursor.execute(f"set lock_timeout = '{LOCK_WAIT}'")
+    for version in versions:
+        with suppress(errors.LockNotAvailable):
+            cursor.execute(f"drop schema {_aside(version)} cascade")
+    cursor.execute("set lock_timeout = 0")
