@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import dlt
 import duckdb
 from dlt.common.configuration.specs.exceptions import NativeValueError
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 
 from extract import settings
 from extract.engines.engine import Engine
@@ -41,8 +42,15 @@ class Postgres(Engine):
 
     def destination(self) -> Any:
         """Return dlt's destination for the database; it copies Parquet files by ADBC."""
+        from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob  # of the extra
+
+        # a file at once would be in memory whole, and one without rows would be refused
+        PostgresParquetCopyJob._ingest_per_rowgroup = True
         return dlt.destinations.postgres(
-            self._credentials, preferred_loader_file_format="parquet", create_indexes=False
+            self._credentials,
+            create_indexes=False,
+            preferred_loader_file_format="parquet",
+            type_mapper=JsonAsItCame,
         )
 
     @contextmanager
@@ -76,6 +84,15 @@ class Postgres(Engine):
     def roll_back(self) -> Published:
         """Swap the schema back."""
         return schemas.roll_back(self._session, self.where)
+
+
+class JsonAsItCame(PostgresTypeMapper):
+    """dlt's types, but `json`, which keeps the text: `jsonb` would not, and is none for Parquet."""
+
+    sct_to_unbound_dbt: ClassVar[dict[str, str]] = {
+        **PostgresTypeMapper.sct_to_unbound_dbt,
+        "json": "json",
+    }
 
 
 class Fetched(Warehouse):
