@@ -7,7 +7,7 @@ import threading
 from datetime import datetime
 from importlib.metadata import version
 
-from extract.engines import Engine, File, engine_of
+from extract.engines import Engine, File, engine_of, engine_type
 from extract.errors import EXIT_FAILED, EltError
 from extract.failures import plain_error
 from extract.folder import folder_for
@@ -164,7 +164,7 @@ def _not_published(report: RunReport) -> str:
 
 
 def _versions() -> str:
-    packages = ("contacts-elt", "dlt", "dbt-core", f"dbt-{_engine().adapter}", "duckdb")
+    packages = ("contacts-elt", "dlt", "dbt-core", f"dbt-{engine_type().adapter}", "duckdb")
     python = ".".join(map(str, sys.version_info[:3]))
     return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in packages)])
 

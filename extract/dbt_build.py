@@ -102,13 +102,9 @@ def test(pipeline: dlt.Pipeline, engine: Engine) -> BuildResult:
     """Test what is built.
 
     Raises:
-        EltError: the last build did not end well, or dbt did not get as far as testing.
+        EltError: nothing is built, or not to its good end, or dbt did not get as far as testing.
     """
-    if engine.is_half_built(pipeline):
-        raise EltError(
-            f"The last build of the models in {engine.where} failed, was killed or was one of some "
-            "models by hand, so the marts may be half new: elt run builds them anew."
-        )
+    engine.check_built(pipeline)
     return _run(pipeline, engine, "test")
 
 

@@ -33,13 +33,11 @@ def publish(session: Any, where: str) -> Published:
         where: the database, as a person knows it.
 
     Raises:
-        EltError: it was published already, or something else is in the way.
+        EltError: a schema `marts` that is not ours is in the way.
         SettingsError: there is no such role as `[elt] readers_group` names.
         psycopg2.Error: the connection is gone, say; readers still see the version before.
     """
     with session.cursor() as cursor:
-        if NEXT not in _schemas(cursor):
-            raise EltError(f"All that is built in {where} is published: elt run builds anew.")
         former, shown = _former(cursor), _shown_version(cursor)
         if SHOWN in _schemas(cursor) and not shown:
             raise EltError(f"The schema {SHOWN} of {where} is not ours: rename or drop it.")

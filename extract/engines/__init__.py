@@ -20,24 +20,41 @@ from extract.engines.spark import Spark
 from extract.errors import SettingsError
 from extract.folder import Folder
 
-__all__ = ["Engine", "File", "engine_of"]
+__all__ = ["Engine", "File", "engine_of", "engine_type"]
 ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (File, Postgres, Spark)}
 
 
-def engine_of(folder: Folder) -> Engine:
-    """Return the engine that `[elt] destination` names, for the warehouse of a data folder.
+def engine_type() -> type[Engine]:
+    """Return the engine that `[elt] destination` names.
 
     Raises:
-        SettingsError: there is no such engine, what it needs is not installed or not set.
+        SettingsError: there is no such engine, or what it needs is not installed.
     """
     name = dlt.config.get("elt.destination", str) or File.name
     engine = ENGINES.get(name)
     if not engine:
         raise SettingsError(f"[elt] destination {name!r} is none of {', '.join(ENGINES)}.")
-    absent = [package for package in engine.packages if not importlib.util.find_spec(package)]
+    absent = [package for package in engine.packages if not is_installed(package)]
     if absent:
         raise SettingsError(
-            f"[elt] destination {name!r} needs packages that are not installed "
-            f"({', '.join(absent)}): make {name} installs them."
+            f"[elt] destination = {name!r} needs packages that are not installed "
+            f"({', '.join(absent)}). Install them with: make {name}"
         )
-    return engine(folder)
+    return engine
+
+
+def engine_of(folder: Folder) -> Engine:
+    """Return the engine of a data folder's warehouse.
+
+    Raises:
+        SettingsError: there is no such engine, or what it needs is not installed or not set.
+    """
+    return engine_type()(folder)
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a package can be imported."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the package that it is part of is not there
+        return False

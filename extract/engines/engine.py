@@ -12,6 +12,8 @@ from extract.folder import Folder
 from extract.warehouse import Warehouse
 from publish.publication import Published
 
+UNFINISHED = "unfinished_build"  # a table that dbt's hooks make and drop
+
 
 class Engine(ABC):
     """Where a warehouse is, and what is special about it there.
@@ -75,19 +77,28 @@ class Engine(ABC):
             limits: settings of DuckDB; connections of dlt's to a file share them.
         """
 
-    def is_half_built(self, pipeline: dlt.Pipeline) -> bool:
-        """Tell whether the last build did not end well, so that marts may be half new.
+    def check_built(self, pipeline: dlt.Pipeline) -> None:
+        """Make sure that the marts can be published as they are.
 
         Args:
             pipeline: of the warehouse.
+
+        Raises:
+            EltError: there are none, or they may be half new.
         """
         with self.reserved(), pipeline.sql_client() as client:
-            found = client.execute_sql(
-                "select 1 from information_schema.tables where table_schema = %s "
-                "and table_name = 'unfinished_build'",
+            tables = client.execute_sql(
+                "select table_name from information_schema.tables where table_schema = %s",
                 self.marts,
             )
-        return bool(found)
+        names = {name for (name,) in tables or ()}
+        if UNFINISHED in names:
+            raise EltError(
+                f"The last build of the models in {self.where} failed, was killed or was one of "
+                "some models by hand, so the marts may be half new: elt run builds them anew."
+            )
+        if not names:
+            raise EltError(f"No marts wait in {self.where} to be published: elt run builds them.")
 
     def environment(self) -> dict[str, str]:
         """Return what dbt's profile takes from the environment, beside dlt's credentials."""

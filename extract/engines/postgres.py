@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any
 
 import dlt
 import duckdb
-from dlt.common.configuration.specs.exceptions import NativeValueError
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 
@@ -89,10 +90,11 @@ class Postgres(Engine):
 class JsonAsItCame(PostgresTypeMapper):
     """dlt's types, but `json`, which keeps the text: `jsonb` would not, and is none for Parquet."""
 
-    sct_to_unbound_dbt: ClassVar[dict[str, str]] = {
-        **PostgresTypeMapper.sct_to_unbound_dbt,
-        "json": "json",
-    }
+    def to_destination_type(self, column: TColumnSchema, table: PreparedTableSchema) -> str:
+        """Return the server's type of a column."""
+        if column["data_type"] == "json":
+            return "json"
+        return super().to_destination_type(column, table)
 
 
 class Fetched(Warehouse):
@@ -148,13 +150,11 @@ class Fetched(Warehouse):
 
 
 def _credentials() -> PostgresCredentials:
-    try:
-        credentials = dlt.secrets.get("destination.postgres.credentials", PostgresCredentials)
-    except (NativeValueError, ValueError) as error:
-        raise SettingsError(f"[destination.postgres] credentials: {error}") from error
-    if not credentials:
+    credentials = dlt.secrets.get("destination.postgres.credentials", PostgresCredentials)
+    is_named = credentials and credentials.host and credentials.database
+    if not is_named or not credentials.drivername.startswith("postgres"):
         raise SettingsError(
-            "[elt] destination is 'postgres', and no database is set. Set [destination.postgres] "
+            "[elt] destination is 'postgres', and no database is named. Set [destination.postgres] "
             'credentials = "postgresql://user:password@host:5432/database" in .dlt/secrets.toml, '
             "or DESTINATION__POSTGRES__CREDENTIALS in the environment."
         )

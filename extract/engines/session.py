@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from extract.errors import BusyError
+from extract.errors import BusyError, EltError, SettingsError
 
 LOCK = 0x636F6E7461637473  # "contacts": the number of our lock, in each database
+# what else a server says to a connection passes, or is the network's
+REFUSALS = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf")
 
 
 @contextmanager
@@ -26,17 +28,20 @@ def locked_session(url: str, where: str) -> Iterator[Any]:
 
     Raises:
         BusyError: another run holds it; names it.
-        psycopg2.OperationalError: the server cannot be reached or refuses the credentials.
+        SettingsError: the server refuses the credentials, or may not be written.
+        EltError: it does not answer.
     """
-    import psycopg2  # of the extra
-
-    name = f"contacts-elt, process {os.getpid()} on {socket.gethostname()}"
-    session = psycopg2.connect(url, application_name=name[:63])
+    session = _connect(url, where)
     try:
         session.autocommit = True
         with session.cursor() as cursor:
             # a machine that was switched off holds it for two minutes, not for two hours
             cursor.execute("set tcp_keepalives_idle = 60; set tcp_keepalives_interval = 10")
+            cursor.execute("select has_database_privilege(current_database(), 'create')")
+            if cursor.fetchone() != (True,):
+                raise SettingsError(
+                    f"The user of {where} may not make schemas: grant create on database."
+                )
             cursor.execute("select pg_try_advisory_lock(%s)", [LOCK])
             if cursor.fetchone() != (True,):
                 raise BusyError(
@@ -45,6 +50,24 @@ def locked_session(url: str, where: str) -> Iterator[Any]:
         yield session
     finally:
         session.close()
+
+
+def _connect(url: str, where: str) -> Any:
+    import psycopg2  # of the extra
+
+    name = f"contacts-elt, process {os.getpid()} on {socket.gethostname()}"
+    try:
+        return psycopg2.connect(url, application_name=name[:63])
+    except psycopg2.OperationalError as error:
+        said = " ".join(str(error).split())
+        if any(refusal in said for refusal in REFUSALS):
+            raise SettingsError(
+                f"The server of {where} refused the connection: {said}. Mend the credentials in "
+                ".dlt/secrets.toml, or in the environment."
+            ) from error
+        raise EltError(
+            f"The server of {where} does not answer: {said}. Run again later."
+        ) from error
 
 
 def _holder(cursor: Any) -> str:

@@ -14,7 +14,7 @@ from dlt.common.storages.configuration import FilesystemConfiguration
 
 from extract import settings
 from extract.engines.engine import Engine
-from extract.errors import SettingsError
+from extract.errors import EltError, SettingsError
 from extract.folder import Folder
 from extract.warehouse import Warehouse
 from publish.publication import Published
@@ -72,9 +72,9 @@ class Spark(Engine):
         """Return where the files are, and where the cluster answers."""
         return {"CONTACTS_LAKE": self._url.removeprefix("file://")}
 
-    def is_half_built(self, pipeline: dlt.Pipeline) -> bool:
-        """Readers see what dbt builds as it is built: there is nothing to publish by hand."""
-        return False
+    def check_built(self, pipeline: dlt.Pipeline) -> None:
+        """Refuse: there is nothing to publish where readers see what dbt builds."""
+        raise EltError("With [elt] destination = 'spark', readers see what elt run builds.")
 
     def publish(self, pipeline: dlt.Pipeline) -> Published | None:
         """Do nothing: readers see what dbt builds as it is built."""
