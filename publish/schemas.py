@@ -4,9 +4,11 @@
     marts                   what readers see
     marts_20261125t003412z  a former version, for `elt rollback` and for readers still at work
 
-A query reads the version that it began with, to its end. The table `marts.published` tells which.
+A query reads the version that it began with, however long it takes; so does a transaction, unless
+it takes many seconds. The table `marts.published` tells which version it is.
 """
 
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -22,7 +24,9 @@ from publish.versions import NAME, next_name
 SHOWN = "marts"
 NEXT = "marts_next"
 FORMER = "marts_"  # and the version's name, in lower case
-LOCK_WAIT = "10s"  # who reads a former version for longer keeps it until the next publication
+# readers wait no longer than this, a few times in seconds
+SWAP_WAIT, SWAP_PAUSE, SWAP_ATTEMPTS = "100ms", 0.3, 20
+DROP_WAIT = "10s"  # who reads a former version for longer keeps it until the next publication
 
 
 def publish(session: Any, where: str) -> Published:
@@ -41,14 +45,13 @@ def publish(session: Any, where: str) -> Published:
         former, shown = _former(cursor), _shown_version(cursor)
         if SHOWN in _schemas(cursor) and not shown:
             raise EltError(f"The schema {SHOWN} of {where} is not ours: rename or drop it.")
-        version = next_name([*former, shown] if shown else former)
         with session:  # one transaction
-            _write_published(cursor, version)
+            _write_published(cursor, next_name([*former, shown] if shown else former))
             _share(cursor)
-            if shown:
-                cursor.execute(f"alter schema {SHOWN} rename to {_aside(shown)}")
-            cursor.execute(f"alter schema {NEXT} rename to {SHOWN}")
-        _drop(cursor, _former(cursor)[: -keep_versions()])
+        _swap(session, shown, NEXT)
+        before = [name for name in _former(cursor) if not shown or name <= shown]
+        kept = before[-keep_versions() :]  # without those that were rolled back
+        _drop(cursor, [name for name in _former(cursor) if name not in kept])
     return _described(session, where)
 
 
@@ -78,10 +81,36 @@ def roll_back(session: Any, where: str) -> Published:
         former = [name for name in _former(cursor) if shown and name < shown]
         if not former:
             raise EltError(f"There is no version before the one that is published in {where}.")
-        with session:
-            cursor.execute(f"alter schema {SHOWN} rename to {_aside(str(shown))}")
-            cursor.execute(f"alter schema {_aside(former[-1])} rename to {SHOWN}")
+        _swap(session, shown, _aside(former[-1]))
     return _described(session, where)
+
+
+def _swap(session: Any, shown: str | None, schema: str) -> None:
+    """Let readers see another schema from now on, in one transaction.
+
+    A query that names several marts looks them up one after the other. So that it finds all in one
+    version, the swap happens while nobody is in between: whoever reads is waited for, and whoever
+    comes meanwhile waits, a moment each time. A reader that does not end is not waited for.
+    """
+    from psycopg2 import errors  # of the extra
+
+    for attempt in range(SWAP_ATTEMPTS):
+        is_last = attempt == SWAP_ATTEMPTS - 1
+        with suppress(errors.LockNotAvailable), session, session.cursor() as cursor:
+            if shown:
+                if not is_last:
+                    cursor.execute(f"set local lock_timeout = '{SWAP_WAIT}'")
+                    tables = ", ".join(f"{SHOWN}.{name}" for name in _tables(cursor, SHOWN))
+                    cursor.execute(f"lock table {tables} in access exclusive mode")
+                cursor.execute(f"alter schema {SHOWN} rename to {_aside(shown)}")
+            cursor.execute(f"alter schema {schema} rename to {SHOWN}")
+            return
+        time.sleep(SWAP_PAUSE)
+
+
+def _tables(cursor: Any, schema: str) -> list[str]:
+    cursor.execute("select tablename from pg_tables where schemaname = %s order by 1", [schema])
+    return [name for (name,) in cursor.fetchall()]
 
 
 def _schemas(cursor: Any) -> set[str]:
@@ -117,13 +146,10 @@ def _described(session: Any, where: str) -> Published:
 
 def _write_published(cursor: Any, version: str) -> None:
     """Make the table `published`, as published files have it."""
-    cursor.execute(
-        "select table_name from information_schema.tables where table_schema = %s order by 1",
-        [NEXT],
-    )
-    marts = [name for (name,) in cursor.fetchall()]
+    cursor.execute(f"drop table if exists {NEXT}.published")  # of a run that was killed
     counts = " union all ".join(
-        f"select '{mart}' as mart, count(*) as row_count from {NEXT}.{mart}" for mart in marts
+        f"select '{mart}' as mart, count(*) as row_count from {NEXT}.{mart}"
+        for mart in _tables(cursor, NEXT)
     )
     cursor.execute(
         f"""
@@ -171,7 +197,7 @@ def _drop(cursor: Any, versions: list[str]) -> None:
     """Remove former versions, but for one that is being read."""
     from psycopg2 import errors  # of the extra
 
-    cursor.execute(f"set lock_timeout = '{LOCK_WAIT}'")
+    cursor.execute(f"set lock_timeout = '{DROP_WAIT}'")
     for version in versions:
         with suppress(errors.LockNotAvailable):
             cursor.execute(f"drop schema {_aside(version)} cascade")

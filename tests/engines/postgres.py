@@ -23,7 +23,10 @@ INITDB = [
     *("--username=postgres", "--auth-local=reject", "--auth-host=scram-sha-256", "--no-sync"),
     *("--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"),
 ]
-SETUP = "create role contacts login password 'secret'\ncreate database contacts owner contacts\n"
+SETUP = """alter role postgres password 'secret'
+create role contacts login createdb password 'secret'
+create database contacts owner contacts
+"""
 
 
 def find_postgres() -> Path | None:
