@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # dlt takes seconds to import, which --help need not wait for
     from extract.errors import EltError
     from extract.failures import plain_error
+    from extract.masking import without_passwords
     from extract.project import use_project
 
     try:
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error: EltError = EltError("Interrupted. The next run continues from the last good state.")
     except Exception as failure:
         if options.debug:
-            traceback.print_exc()
+            print(without_passwords(traceback.format_exc()), file=sys.stderr)
         error = plain_error(failure)
     if getattr(options, "json", False):
         print(json.dumps({"status": "failed", "error": str(error), "exit_code": error.exit_code}))

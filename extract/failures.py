@@ -15,6 +15,7 @@ from extract import settings
 from extract.answers import CutShortError, PassingError
 from extract.errors import EltError, SettingsError, causes
 from extract.folder import data_dir
+from extract.masking import without_passwords
 from extract.transport import tls_problem
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -34,7 +35,8 @@ def plain_error(failure: BaseException) -> EltError:
         if plain := _plain(error, chain):
             return plain
     root = chain[-1]
-    return EltError(f"{type(root).__name__}: {_first_line(root)} (--debug shows more)")
+    said = without_passwords(_first_line(root))
+    return EltError(f"{type(root).__name__}: {said} (--debug shows more)")
 
 
 def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from requests import PreparedRequest
 
 MASK = "***"
+PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/]+@")
 LONG_KEY = 16  # characters; API keys are longer
 
 
@@ -53,6 +54,11 @@ def key_of(request: PreparedRequest) -> str:
 def without_key(text: str, key: str) -> str:
     """Return a text with every spelling of a key masked."""
     return _spellings(key).sub(MASK, text) if key else text
+
+
+def without_passwords(text: str) -> str:
+    """Return a text with the passwords of URLs masked: errors of databases show where they went."""
+    return PASSWORD.sub(rf"\1{MASK}@", text)
 
 
 def page_without_key(text: str, key: str) -> str:

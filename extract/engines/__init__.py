@@ -13,6 +13,7 @@ import importlib.util
 
 import dlt
 
+from extract.engines.ducklake import DuckLake
 from extract.engines.engine import Engine
 from extract.engines.file import File
 from extract.engines.postgres import Postgres
@@ -21,7 +22,9 @@ from extract.errors import SettingsError
 from extract.folder import Folder
 
 __all__ = ["Engine", "File", "engine_of", "engine_type"]
-ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (File, Postgres, Spark)}
+ENGINES: dict[str, type[Engine]] = {
+    engine.name: engine for engine in (File, Postgres, DuckLake, Spark)
+}
 
 
 def engine_type() -> type[Engine]:

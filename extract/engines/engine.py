@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 
 import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
 
+from extract import settings
 from extract.errors import EltError
 from extract.folder import Folder
 from extract.warehouse import Warehouse
@@ -126,3 +128,11 @@ class Engine(ABC):
             EltError: there is none.
         """
         raise EltError(f"[elt] destination = {self.name!r} keeps no former versions.")
+
+
+def credentials_of(destination: Any) -> Any:
+    """Return the credentials that a user configured for a destination of dlt's, None where none."""
+    with suppress(ConfigurationException):
+        spec = destination.spec()._bind_dataset_name(settings.RAW)
+        return destination.configuration(spec).credentials
+    return None

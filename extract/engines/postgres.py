@@ -13,7 +13,7 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 
 from extract import settings
-from extract.engines.engine import Engine
+from extract.engines.engine import Engine, credentials_of
 from extract.engines.session import locked_session
 from extract.errors import SettingsError
 from extract.folder import Folder
@@ -150,12 +150,12 @@ class Fetched(Warehouse):
 
 
 def _credentials() -> PostgresCredentials:
-    credentials = dlt.secrets.get("destination.postgres.credentials", PostgresCredentials)
-    is_named = credentials and credentials.host and credentials.database
-    if not is_named or not credentials.drivername.startswith("postgres"):
+    found = credentials_of(dlt.destinations.postgres())
+    if not found or not str(found.drivername).startswith("postgres"):
         raise SettingsError(
             "[elt] destination is 'postgres', and no database is named. Set [destination.postgres] "
             'credentials = "postgresql://user:password@host:5432/database" in .dlt/secrets.toml, '
             "or DESTINATION__POSTGRES__CREDENTIALS in the environment."
         )
+    credentials: PostgresCredentials = found
     return credentials

@@ -2,7 +2,7 @@
    may be half new, and nothing is published by hand. #}
 {% macro begin_build() %}
     {%- if flags.WHICH in ('build', 'run', 'snapshot') %}
-        {%- if target.type == 'postgres' and target.schema == 'marts' %}
+        {%- if target.profile_name in ('postgres', 'ducklake') and target.schema == 'marts' %}
             {%- do exceptions.raise_compiler_error(
                 "Readers see the schema marts. CONTACTS_MARTS=marts_next builds beside it, and"
                 " `elt publish` tests that and puts it in its place."
