@@ -10,10 +10,13 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --un
 	--generate-hashes --no-header
 LINT_TARGET := target/lint
 
-.PHONY: help elt dashboard docs check sandbox install test lint format types pytest soak bench lock clean
+ENGINES := postgres ducklake spark
+
+.PHONY: help elt dashboard docs check sandbox install $(ENGINES) test lint format types pytest \
+	test-ducklake test-spark soak bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {sub(": .*", "", $$1); printf "  %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 elt: $(VENV)/run ## extract, load, build, test and publish what changed
 	@$(BIN)/elt run
@@ -34,6 +37,8 @@ sandbox: $(VENV)/run ## serve the bundled API for curl
 
 install: $(VENV)/run ## install what running needs
 
+postgres ducklake spark: %: $(VENV)/% ## install what [elt] destination of this name needs
+
 test: lint types pytest ## run every check
 
 lint: $(VENV)/dev ## check style and rules of Python, SQL and the dbt project
@@ -51,6 +56,13 @@ types: $(VENV)/dev ## check types
 pytest: $(VENV)/dev ## run the unit, integration and dbt tests
 	@$(BIN)/pytest
 
+test-ducklake: PACKAGES := ducklake
+test-spark: PACKAGES := cluster
+test-ducklake test-spark: test-%: ## test the engine of this name, in an environment of its own
+	@$(MAKE) --no-print-directory VENV=.venv-$* .venv-$*/dev
+	@$(MAKE) --no-print-directory VENV=.venv-$* .venv-$*/$(PACKAGES)
+	@.venv-$*/bin/pytest -m $* tests/engines
+
 soak: $(VENV)/dev ## try random histories of faults and kills, for SOAK_MINUTES (60)
 	@$(BIN)/pytest -m soak tests/convergence
 
@@ -65,10 +77,13 @@ format: $(VENV)/dev ## format Python and SQL
 lock: ## resolve the dependencies anew into the lock files
 	@$(PYTHON) -m venv $(VENV)-lock
 	@$(VENV)-lock/bin/pip install --quiet uv
-	@$(COMPILE) --all-extras --output-file requirements-dev.lock
+	@$(COMPILE) --extra dev --extra dashboard --extra postgres --output-file requirements-dev.lock
 	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
-	@$(COMPILE) --constraint requirements-dev.lock --extra dashboard \
-		--output-file requirements-dashboard.lock
+	@for extra in dashboard postgres spark; do $(COMPILE) --constraint requirements-dev.lock \
+		--extra $$extra --output-file requirements-$$extra.lock; done
+	@$(COMPILE) --extra ducklake --output-file requirements-ducklake.lock # with another DuckDB
+	@$(COMPILE) --constraint requirements-dev.lock --extra spark --extra cluster \
+		--output-file requirements-cluster.lock
 	@rm -rf $(VENV)-lock
 
 clean: ## remove the virtual environment and caches, never data
@@ -90,6 +105,11 @@ $(VENV)/run: $(VENV)/python requirements.lock pyproject.toml
 $(VENV)/dashboard: $(VENV)/run requirements-dashboard.lock
 	@echo "installing what the dashboard needs into $(VENV)"
 	@$(INSTALL) --require-hashes --requirement requirements-dashboard.lock
+	@touch $@
+
+$(addprefix $(VENV)/,$(ENGINES) cluster): $(VENV)/%: $(VENV)/run requirements-%.lock
+	@echo "installing what $* needs into $(VENV)"
+	@$(INSTALL) --require-hashes --requirement requirements-$*.lock
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run requirements-dev.lock
