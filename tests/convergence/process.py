@@ -121,7 +121,7 @@ def _arm(kill: Kill) -> None:
 
     from extract import dbt_build, pipeline, warehouse
     from extract.rows import PreparePage
-    from publish import versions
+    from publish import schemas, versions
 
     places: dict[str, tuple[Any, str]] = {
         "page": (PreparePage, "__call__"),
@@ -136,7 +136,12 @@ def _arm(kill: Kill) -> None:
         "removal": (warehouse, "remove_unlisted"),
         "note": (pipeline, "_note"),
     }
-    statement = (DuckDbSqlClient, "execute_query")
+    statement: tuple[Any, str] = (DuckDbSqlClient, "execute_query")
+    if os.environ.get("ELT__DESTINATION") == "postgres":
+        from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+
+        statement = (Psycopg2SqlClient, "execute_query")
+        places["publish"] = (schemas, "_schemas")  # before the swap, and after it
     if kill.point in places:
         _patch(places[kill.point], lambda function: _dying(function, kill.count))
     else:

@@ -24,9 +24,7 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def database(server: str) -> str:
     """The URL of an empty database."""
-    name = f"d{uuid.uuid4().hex}"
-    ask(server, f"create database {name}")
-    return server.rpartition("/")[0] + f"/{name}"
+    return new_database(server)
 
 
 @pytest.fixture
@@ -41,6 +39,13 @@ def on_postgres(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def query(on_postgres: str) -> Query:
     """Ask the database of this test."""
     return lambda sql: ask(on_postgres, sql)
+
+
+def new_database(server: str) -> str:
+    """Make an empty database, and return its URL."""
+    name = f"d{uuid.uuid4().hex}"
+    ask(server, f"create database {name}")
+    return server.rpartition("/")[0] + f"/{name}"
 
 
 def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
