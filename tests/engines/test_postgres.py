@@ -18,9 +18,10 @@ from extract.errors import SettingsError
 from extract.sandbox.server import ApiServer
 from publish import schemas
 from publish.schemas import publish
-from tests.builders import Lists, lead, leads, moment, user
+from tests.builders import Lists, lead, leads, user
 from tests.conftest import Elt, Query
 from tests.engines.conftest import ask
+from tests.engines.jobs import bring_what_changed, refuse_what_is_dangerous
 
 FAILED = BuildResult(tests_failed=1, failures={"unique_dim_leads_contact_id": "Got 2 results"})
 ODD: list[dict[str, Any]] = [
@@ -83,62 +84,15 @@ def dbt(
     )
 
 
-def contacts(query: Query) -> list[tuple[Any, ...]]:
-    return query("select contact_id, email, contact_stage from marts.dim_contacts order by 1")
-
-
 def test_runs_load_build_and_publish_what_changed(
     on_postgres: str, lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
-    lists["leads"] = [lead(1, 1), lead(2, 2)]
-    lists["users"] = [user("u3", 3, 3), user("u4", 4, 4)]
-    outcome = elt("run")
-    assert (outcome.exit_code, outcome.stderr) == (0, "")
-    place = on_postgres.replace("postgresql://contacts:secret@", "postgres://")
-    assert f"published: schema marts of {place}, version 2" in outcome.stdout
-    assert contacts(query) == [
-        ("1", "lead1@example.com", "lead"),
-        ("2", "lead2@example.com", "lead"),
-        ("3", "u3@example.com", "direct_user"),
-        ("4", "u4@example.com", "direct_user"),
-    ]
-    ((first, counted),) = query(
-        "select version, row_count from marts.published where mart = 'dim_contacts'"
-    )
-    assert counted == 4
-
-    # an update, a conversion and another e-mail
-    lists["users"] = [
-        user("u3", 3, email="new@example.com", last_update=moment(-3)),
-        user("u1", 1, was_lead=1, last_update=moment(-2)),
-        user("u4", 4, 4),
-    ]
-    lists["leads"] = [lead(2, email="other@example.com", last_update=moment(-1))]
-    outcome = elt("run", "--json")
-    assert outcome.exit_code == 0, outcome.stderr
-    tables = json.loads(outcome.stdout)["tables"]
-    assert [tables[name]["rows_new"] for name in ("leads", "users")] == [0, 2]
-    assert [tables[name]["rows_changed"] for name in ("leads", "users")] == [1, 0]
-    now = [
-        ("1", "u1@example.com", "converted_user"),
-        ("2", "other@example.com", "lead"),
-        ("3", "new@example.com", "direct_user"),
-        ("4", "u4@example.com", "direct_user"),
-    ]
-    assert contacts(query) == now
-    assert query("select min(version) from marts.published") > [(first,)]
-
-    # a deletion, which a full read notices
-    del lists["users"][2]
-    outcome = elt("run", "--full-refresh")
-    assert outcome.exit_code == 0, outcome.stderr
-    assert "2 rows of users removed" in outcome.stdout  # the former e-mail's, too
-    assert "1 rows of leads removed" in outcome.stdout
-    assert contacts(query) == now[:3]
-    assert query(
-        "select contact_id from marts.fct_contact_changes where change_type = 'deleted'"
-    ) == [("4",)]
+    bring_what_changed(lists, elt, query)
+    deleted = "select contact_id from marts.fct_contact_changes where change_type = 'deleted'"
+    assert query(deleted) == [("4",)]
     assert query("select count(*) from raw.users") == [(2,)]
+    published = "select row_count, data_as_of is not null from marts.published"
+    assert query(f"{published} where mart = 'dim_contacts'") == [(3, True)]
 
 
 def test_the_marts_are_those_of_duckdb_and_all_dbt_tests_pass(
@@ -397,25 +351,9 @@ def test_the_guards_work_there(
     monkeypatch: pytest.MonkeyPatch,
     without_build: None,
 ) -> None:
-    lists["leads"] = leads(4)
-    assert elt("run").exit_code == 0
-    lists["leads"] = leads(1)
-    outcome = elt("run", "--full-refresh")
-    assert outcome.exit_code == 1
-    assert "raw.leads held 4 rows, and 3 rows in it are listed no more" in outcome.stderr
-    assert query("select count(*) from raw.leads") == [(4,)]
-    # another project's rows are strange, and so a full read is made, which refuses
-    lists["leads"] = [lead(n) for n in (11, 12)]
-    outcome = elt("run")
-    assert outcome.exit_code == 1
-    assert "--allow-shrink" in outcome.stderr
-    assert elt("run", "--allow-shrink").exit_code == 0
+    refuse_what_is_dangerous(lists, elt, monkeypatch)
     assert query("select crmhero_user_id from raw.leads order by 1") == [(11,), (12,)]
-    with ApiServer(lambda: lists, "key") as other:
-        monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", other.url)
-        outcome = elt("run")
-    assert outcome.exit_code == 2
-    assert "--rebind" in outcome.stderr
+    assert query("select count(*) from raw.rejected_rows") == [(1,)]
 
 
 @pytest.mark.parametrize(
