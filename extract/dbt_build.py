@@ -139,6 +139,7 @@ def _run_once(pipeline: dlt.Pipeline, engine: Engine, command: str, *arguments: 
         "DBT_TARGET_PATH": str(folder.dbt),
         "DBT_LOG_PATH": str(folder.logs),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_USE_COLORS": "false",
         **engine.environment(),
     }
     run_results = folder.dbt / "run_results.json"

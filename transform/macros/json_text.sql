@@ -13,3 +13,8 @@
 {% macro postgres__json_text(column, key) -%}
     ({{ column }} ->> '{{ key }}')
 {%- endmacro %}
+
+{#- It makes 1.23456789E7 of 12345678.9, which is the same moment, and no name or role. -#}
+{% macro spark__json_text(column, key) -%}
+    get_json_object({{ column }}, '$.{{ key }}')
+{%- endmacro %}

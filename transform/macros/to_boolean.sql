@@ -31,3 +31,10 @@
         when 'n' then false
     end
 {%- endmacro %}
+
+{% macro spark__to_boolean(text) -%}
+    map(
+        '1', true, '1.0', true, 'true', true, 't', true, 'yes', true, 'y', true,
+        '0', false, '0.0', false, 'false', false, 'f', false, 'no', false, 'n', false
+    )[lower({{ trimmed(text) }})]
+{%- endmacro %}

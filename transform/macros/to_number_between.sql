@@ -31,3 +31,22 @@
             then cast(translate({{ text }}, '+_', '') as double precision)
     end
 {%- endmacro %}
+
+{#-
+    Java's doubles can also end in `d` or `f` or begin with `0x`, and have no underscores. The first
+    pattern is a fast one for nearly all numbers. The `+` at the end of a repetition keeps Java from
+    going back, for which it would need as deep a stack as the text is long.
+-#}
+{% macro spark__to_number(text) -%}
+    {%- set digits = '[0-9]++(?:_[0-9]++)*+' -%}
+    {%- set fraction = '[.](?:' ~ digits ~ ')?' -%}
+    {%- set exponent = '(?:[eE][+-]?' ~ digits ~ ')?' -%}
+    case
+        when {{ text }} rlike r'^-?[0-9]+(?:[.][0-9]+)?\z'
+            then try_cast({{ text }} as double)
+        when
+            {{ text }}
+            rlike r'^\s*+[+]?-?(?:{{ digits }}(?:{{ fraction }})?|[.]{{ digits }}){{ exponent }}\s*+\z'
+            then try_cast(translate({{ text }}, '+_', '') as double)
+    end
+{%- endmacro %}

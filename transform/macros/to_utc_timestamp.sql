@@ -62,3 +62,47 @@
         from (select upper({{ trimmed(text) }}) as moment offset 0) as given
     )
 {%- endmacro %}
+
+{#-
+    A text with a zone is read without it, and then moved by the zone's hours and minutes: a cast to a
+    timestamp with a zone would go by that of the session. 24:00 is the next day's midnight, which
+    Spark does not know. `transform` computes a value only once.
+-#}
+{% macro spark__to_utc_timestamp(text) -%}
+    {%- set date = '(19[89][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}' -%}
+    {%- set time = '[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?' -%}
+    {%- set zone = ' ?(Z|[+-][01][0-9](:?[0-9]{2})?)' -%}
+    {%- set midnight = '[T ]24:00(:00([.]0+)?)?$' -%}
+    {%- set zone_parts = ':.*([+-])([0-9]{2}):?([0-9]{2})?$' -%}
+    transform(array(upper({{ trimmed(text) }})), moment -> case
+        when moment rlike r'^{{ date }}({{ time }})?\z' and substr(moment, 12, 2) <> '24'
+            then try_cast(moment as timestamp_ntz)
+        when moment not rlike '^[0-9]{4}-'
+            then transform(array({{ to_number('moment') }}), seconds -> case
+                when seconds between 315532800 and 7258118399
+                    then timestampadd(
+                        microsecond,
+                        cast(round(seconds * 1000000) as bigint),
+                        timestamp_ntz '1970-01-01 00:00:00'
+                    )
+            end)[0]
+        when moment rlike r'^{{ date }}{{ time }}({{ zone }})?\z'
+            then try_cast(
+                regexp_replace(
+                    regexp_extract(moment, '^[0-9-]{10}([T ][0-9:.]+)?', 0), '{{ midnight }}', ''
+                ) as timestamp_ntz
+            ) + make_dt_interval(
+                cast(substr(moment, 12, 2) = '24' as int)
+            ) - make_dt_interval(
+                0,
+                coalesce(try_cast(
+                    regexp_extract(moment, '{{ zone_parts }}', 1)
+                    || regexp_extract(moment, '{{ zone_parts }}', 2) as int
+                ), 0),
+                coalesce(try_cast(
+                    regexp_extract(moment, '{{ zone_parts }}', 1)
+                    || regexp_extract(moment, '{{ zone_parts }}', 3) as int
+                ), 0)
+            )
+    end)[0]
+{%- endmacro %}

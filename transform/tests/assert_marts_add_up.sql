@@ -1,6 +1,12 @@
 -- A returned row is a total of a mart that is not the number of rows that it sums up: one of the
 -- two lost or invented some.
-{%- set last_day = "date_day = (select max(date_day) from " ~ ref('fct_contacts_daily') ~ ")" %}
+{#- on Spark there are no snapshots, and so no marts that are made of them #}
+{%- set absent = ['fct_contact_changes', 'fct_contacts_daily'] if target.type == 'spark' else [] %}
+{%- set last_day %}
+    {%- if not absent %}
+        date_day = (select max(date_day) from {{ ref('fct_contacts_daily') }})
+    {%- endif %}
+{%- endset %}
 {#- a mart, a total of it, and the rows that it must be the number of: a model and a condition #}
 {%- set totals = [
     ['dim_contacts', 'count(*)', 'int_contacts_resolved', 'true'],
@@ -21,7 +27,7 @@
     ['fct_contacts_daily', 'max(total_leads)', 'dim_leads', 'true'],
     ['fct_contacts_daily', 'max(total_users)', 'dim_users', 'true'],
     ['fct_contacts_daily', 'max(total_conversions)', 'fct_lead_conversions', 'true'],
-    ['fct_contacts_daily', 'sum(case when ' ~ last_day ~ ' then active_contacts end)',
+    ['fct_contacts_daily', 'sum(case when ' ~ (last_day | trim) ~ ' then active_contacts end)',
         'dim_contacts', 'is_active'],
 
     ['fct_acquisition_monthly', 'sum(contacts)', 'dim_contacts', 'true'],
@@ -53,7 +59,7 @@ with
 
 mart_totals as (
 
-    {% for mart, total, model, condition in totals %}
+    {% for mart, total, model, condition in totals if mart not in absent %}
         select
             {{ loop.index }} as pair_number,
             '{{ mart }}' as mart_name,
@@ -67,7 +73,7 @@ mart_totals as (
 
 summed_up as (
 
-    {% for mart, total, model, condition in totals %}
+    {% for mart, total, model, condition in totals if mart not in absent %}
         select
             {{ loop.index }} as pair_number,
             count(*) as row_count

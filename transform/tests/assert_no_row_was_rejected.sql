@@ -7,4 +7,4 @@ select
     row_hash,
     reason,
     row_json
-from {{ source('analytics_api', 'rejected_rows') }}
+from {{ raw_rows('rejected_rows') }}

@@ -34,3 +34,8 @@ def datediff(first: str, second: str, datepart: str) -> str:
 def generate_series(upper_bound: int) -> str:
     """Return a query that stands for the numbers from 1 to a bound."""
     return f"select {upper_bound} as generated_number"
+
+
+def listagg(measure: str, delimiter_text: str, order_by_clause: str) -> str:
+    """Return DuckDB's list of a group's texts."""
+    return f"string_agg({measure}, {delimiter_text} {order_by_clause})"

@@ -76,13 +76,19 @@ users_with_recency as (
         changed_at,
         last_updated_at,
         row_number() over newest_first as recency,
-        {{ first_known('contact_id', 'newest_first') }} as newest_contact_id,
+        {{ first_known('contact_id', 'all_newest_first') }} as newest_contact_id,
         max(case when has_been_lead then 1 else 0 end) over (partition by user_id) as lead_flag
     from users
-    window newest_first as (
-        partition by user_id
-        order by loaded_at desc nulls last, {{ newest_first() }}, email
-    )
+    window
+        newest_first as (
+            partition by user_id
+            order by loaded_at desc nulls last, {{ newest_first() }}, email
+        ),
+        all_newest_first as (
+            partition by user_id
+            order by loaded_at desc nulls last, {{ newest_first() }}, email
+            rows between unbounded preceding and unbounded following
+        )
 
 ),
 

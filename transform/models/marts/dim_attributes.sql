@@ -34,7 +34,7 @@ types as (
 
     select
         attribute_key,
-        string_agg(distinct value_type, ', ' order by value_type) as types_seen
+        {{ dbt.listagg('distinct value_type', "', '", 'order by value_type') }} as types_seen
     from attributes
     group by attribute_key
 

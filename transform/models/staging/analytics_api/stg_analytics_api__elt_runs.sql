@@ -30,8 +30,8 @@ renamed as (
         users_requests,
 
         -- timestamps (UTC)
-        started_at,
-        finished_at
+        cast(started_at as {{ dbt.type_timestamp() }}) as started_at,
+        cast(finished_at as {{ dbt.type_timestamp() }}) as finished_at
     from source
 
 )

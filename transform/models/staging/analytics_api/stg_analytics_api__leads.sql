@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('analytics_api', 'leads') }}
+    select * from {{ raw_rows('leads') }}
 
 ),
 

@@ -1,0 +1,105 @@
+"""The same project on a Spark cluster: files that only grow, modelled by several processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extract import dbt_build
+from extract.dbt_build import BuildResult
+from extract.sandbox.server import ApiServer
+from tests.builders import Lists, lead
+from tests.conftest import Elt, Query
+from tests.engines.jobs import bring_what_changed, refuse_what_is_dangerous
+from tests.engines.spark import SparkCluster, spark_cluster
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[SparkCluster]:
+    """A master, two workers and a Thrift server."""
+    with spark_cluster(workers=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let commands of `elt` work on an empty lake."""
+    monkeypatch.setenv("ELT__DESTINATION", "spark")
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "lake"))
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def query(cluster: SparkCluster, monkeypatch: pytest.MonkeyPatch) -> Query:
+    """Ask the cluster, and let commands of `elt` find it."""
+    from pyhive import hive
+
+    monkeypatch.setenv("DESTINATION__SPARK__HOST", cluster.host)
+    monkeypatch.setenv("DESTINATION__SPARK__PORT", str(cluster.port))
+
+    def ask(sql: str) -> list[tuple[Any, ...]]:
+        server = hive.connect(cluster.host, cluster.port, username="test")
+        with server, server.cursor() as cursor:
+            cursor.execute(sql)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+    return ask
+
+
+def test_runs_load_and_build_what_changed(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, lake: Path
+) -> None:
+    bring_what_changed(lists, elt, query)
+    marts = {name for _, name, _ in query("show tables in marts")}
+    assert len(marts) == 12
+    assert not {"fct_contact_changes", "fct_contacts_daily", "unfinished_build"} & marts
+    # nothing was ever changed in the files, but what is gone does not count
+    assert query("select count(*), count(distinct user_id) from raw.users") == [(8, 3)]
+    assert query("select user_id from staging.stg_analytics_api__users order by 1") == [
+        ("u1",),
+        ("u3",),
+    ]
+    outcome = elt("check")
+    assert outcome.exit_code == 0, outcome.stdout
+    outcome = elt("publish")
+    assert outcome.exit_code == 1
+    assert "readers see what elt run builds" in outcome.stderr
+
+
+def test_the_guards_work_there(
+    lists: Lists, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
+    refuse_what_is_dangerous(lists, elt, monkeypatch)
+
+
+def test_a_failed_test_is_told_with_its_exit_code(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = [lead(1)]
+    monkeypatch.setattr(
+        dbt_build, "build", lambda *_: BuildResult(failures={"unique_dim_leads_contact_id": "2"})
+    )
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "unique_dim_leads_contact_id" in outcome.stderr
+
+
+def test_a_server_that_does_not_answer_is_told(
+    lists: Lists, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__SPARK__PORT", "1")
+    outcome = elt("check")
+    assert outcome.exit_code == 1
+    assert "Spark's Thrift server does not answer at 127.0.0.1:1" in outcome.stdout
+
+
+def test_a_lake_without_a_place_is_told(elt: Elt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DESTINATION__FILESYSTEM__BUCKET_URL")
+    outcome = elt("run")
+    assert outcome.exit_code == 2
+    assert "bucket_url" in outcome.stderr
