@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from extract import dbt_build, folder, pipeline
+from extract import dbt_build, folder
 from extract.__main__ import main as elt
-from publish import dashboard
+from publish import dashboard, publication
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
         if options.command == "load":
             built = dbt_build.BuildResult()
             stack.enter_context(patch.object(dbt_build, "build", lambda *_: built))
-            stack.enter_context(patch.object(pipeline, "publish", lambda *_: None))
+            stack.enter_context(patch.object(publication, "publish", lambda *_: None))
         return elt(["run", "--json"])
 
 

@@ -14,6 +14,7 @@ from dlt.extract import storage
 from extract import dbt_build, pipeline, state, warehouse
 from extract.dbt_build import BuildResult
 from extract.sandbox.server import ApiServer, Fault, ListRequest, Reply
+from publish import publication
 from tests.builders import Lists, Row, lead, leads, user, users
 from tests.conftest import Elt, Query
 
@@ -403,7 +404,7 @@ def test_a_list_that_lost_more_removes_nothing_and_merges(
     # and is whole again when the API is
     lists["leads"] = leads(11)
     monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
-    monkeypatch.setattr(pipeline, "publish", lambda *_: None)
+    monkeypatch.setattr(publication, "publish", lambda *_: None)
     assert elt("run").exit_code == 0
     assert ids(query) == list(range(1, 12))
     assert query("select count(*) from raw.users") == [(9,)]
