@@ -142,8 +142,9 @@ from pathlib import Path
 import duckdb
 
 catalog, extensions, stop = sys.argv[1:]
-config = {"extension_directory": extensions, "enable_progress_bar": "false"}
+config = {"extension_directory": extensions}
 with duckdb.connect(config=config) as lake:
+    lake.execute("set enable_progress_bar = false")
     lake.execute(f"attach 'ducklake:postgres:{catalog}' as contacts "
         "(metadata_schema 'contacts', read_only); use contacts")
     seen, reads, is_last = set(), 0, False
@@ -171,8 +172,9 @@ import sys
 import duckdb
 
 catalog, extensions, name = sys.argv[1:]
-config = {"extension_directory": extensions, "enable_progress_bar": "false"}
+config = {"extension_directory": extensions}
 with duckdb.connect(config=config) as lake:
+    lake.execute("set enable_progress_bar = false")
     lake.execute(f"attach 'ducklake:postgres:{catalog}' as contacts (metadata_schema 'contacts'); "
         "use contacts")
     for number in range(10):
