@@ -22,8 +22,11 @@
         {%- do bad.append(result) %}
     {%- endfor %}
     {#- what Spark cannot have is no part of its whole #}
-    {%- set whole = ['tag:history', 'source:*+1,test_type:generic'] if target.type == 'spark' else [] %}
-    {%- set left_out = (invocation_args_dict.get('exclude') or []) | reject('in', whole) | list %}
+    {%- set absent = ['tag:history', 'source:*+1,test_type:generic'] %}
+    {%- set left_out = (invocation_args_dict.get('exclude') or []) | list %}
+    {%- if target.type == 'spark' %}
+        {%- set left_out = left_out | reject('in', absent) | list %}
+    {%- endif %}
     {%- set is_part = invocation_args_dict.get('select') or left_out %}
     {%- if flags.WHICH == 'build' and not bad and not is_part %}
         drop table if exists {{ target.schema }}.unfinished_build
