@@ -142,13 +142,17 @@ def _tell(report: RunReport, as_json: bool) -> int:
     else:
         print("\n".join(report.lines()))
     if failures:
-        print(f"elt: {_not_published(report)}", file=sys.stderr)
+        print(f"elt: {_told(report)}", file=sys.stderr)
     return exit_code
 
 
-def _not_published(report: RunReport) -> str:
-    """Say why nothing was published, how to see the rows, and what readers have instead."""
-    shown = report.published
+def _told(report: RunReport) -> str:
+    """Say what failed, how to see the rows, and what readers have."""
+    engine, shown = _engine(), report.published
+    failed = f"models or tests failed: {', '.join(report.build.failures)}"
+    found = f"To see what a test found: {engine.look}."
+    if not engine.publishes:
+        return f"{failed}. {found} Readers see what was built before that."
     stands = "Nothing was published before."
     if shown:
         as_of = f"of {shown.data_as_of:%Y-%m-%d %H:%M} UTC" if shown.data_as_of else "of one list"
@@ -157,9 +161,8 @@ def _not_published(report: RunReport) -> str:
             f"{as_of}."
         )
     return (
-        f"nothing was published, as models or tests failed: {', '.join(report.build.failures)}. "
-        f"The rows in {report.warehouse} are new, its marts may be half new. To see what a test "
-        f"found: {_engine().look}. {stands}"
+        f"nothing was published, as {failed}. The rows in {report.warehouse} are new, its marts "
+        f"may be half new. {found} {stands}"
     )
 
 

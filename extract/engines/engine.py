@@ -29,6 +29,7 @@ class Engine(ABC):
     packages: ClassVar[Sequence[str]] = ()  # what it needs beyond the default, by import name
     # loads only add rows: the newest copy of a row counts, and `elt_runs` tells what is gone
     is_append_only: ClassVar[bool] = False
+    publishes: ClassVar[bool] = True  # or readers see what dbt builds as it is built
     takes_nul: ClassVar[bool] = True  # a text may hold the character U+0000
     marts: ClassVar[str] = "marts"  # the schema that dbt builds the marts in
     dbt_arguments: ClassVar[Sequence[str]] = ()  # of each command

@@ -29,6 +29,7 @@ class Spark(Engine):
     adapter = "spark"
     packages = ("dbt.adapters.spark", "pyhive")
     is_append_only = True
+    publishes = False
     # snapshots need a table format; raw tables hold each row several times
     dbt_arguments = ("--exclude", "tag:history", "source:*+1,test_type:generic")
 
@@ -51,9 +52,7 @@ class Spark(Engine):
 
     def destination(self) -> Any:
         """Return dlt's destination for the files."""
-        return dlt.destinations.filesystem(
-            self._url, preferred_loader_file_format="parquet", loader_file_format="parquet"
-        )
+        return dlt.destinations.filesystem(self._url, preferred_loader_file_format="parquet")
 
     @contextmanager
     def opened(

@@ -86,7 +86,8 @@ def test_a_failed_test_is_told_with_its_exit_code(
     )
     outcome = elt("run")
     assert outcome.exit_code == 1
-    assert "unique_dim_leads_contact_id" in outcome.stderr
+    assert "models or tests failed: unique_dim_leads_contact_id" in outcome.stderr
+    assert "Readers see what was built before that" in outcome.stderr
 
 
 def test_a_server_that_does_not_answer_is_told(
