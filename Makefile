@@ -104,15 +104,18 @@ $(VENV)/run: $(VENV)/python requirements.lock pyproject.toml
 
 $(VENV)/dashboard: $(VENV)/run requirements-dashboard.lock
 	@echo "installing what the dashboard needs into $(VENV)"
+	@rm -f $(VENV)/ducklake
 	@$(INSTALL) --require-hashes --requirement requirements-dashboard.lock
 	@touch $@
 
 $(addprefix $(VENV)/,$(ENGINES) cluster): $(VENV)/%: $(VENV)/run requirements-%.lock
 	@echo "installing what $* needs into $(VENV)"
+	@rm -f $(VENV)/ducklake # whose DuckDB is another
 	@$(INSTALL) --require-hashes --requirement requirements-$*.lock
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run requirements-dev.lock
 	@echo "installing what developing needs into $(VENV)"
+	@rm -f $(VENV)/ducklake
 	@$(INSTALL) --require-hashes --requirement requirements-dev.lock
 	@touch $@

@@ -110,10 +110,8 @@ def sandbox(options: argparse.Namespace) -> int:
 
 
 def _engine() -> Engine:
-    """Return the engine of the configured warehouse, with its folder."""
-    engine = engine_of(folder_for(configured_base_url()))
-    engine.folder.create()
-    return engine
+    """Return the engine of the configured warehouse."""
+    return engine_of(folder_for(configured_base_url()))
 
 
 def _file() -> File:
@@ -152,7 +150,7 @@ def _told(report: RunReport) -> str:
     failed = f"models or tests failed: {', '.join(report.build.failures)}"
     found = f"To see what a test found: {engine.look}."
     if not engine.publishes:
-        return f"{failed}. {found} Readers see what was built before that."
+        return f"{failed}. {found} Readers see marts that may be half new."
     stands = "Nothing was published before."
     if shown:
         as_of = f"of {shown.data_as_of:%Y-%m-%d %H:%M} UTC" if shown.data_as_of else "of one list"

@@ -2,6 +2,7 @@
 
 import errno
 
+import dlt
 import duckdb
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
@@ -52,6 +53,7 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
             f"{settings.SECTION}] base_url; if your organisation signs certificates itself, set "
             "REQUESTS_CA_BUNDLE in the environment to the file with its root certificate."
         )
+    is_file = (dlt.config.get("elt.destination", str) or "duckdb") == "duckdb"
     attempts = f"Tried {settings.RETRIES + 1} times. Nothing was loaded; run again later."
     match error:
         case EltError():
@@ -73,7 +75,7 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
             return SettingsError(" ".join(str(error).split()))
         case duckdb.IOException() if "Could not set lock" in str(error):
             return EltError(f"The warehouse is open in another program: {_first_line(error)}")
-        case duckdb.Error() if any(text in str(error) for text in DAMAGED_TEXTS):
+        case duckdb.Error() if is_file and any(text in str(error) for text in DAMAGED_TEXTS):
             return EltError(
                 f"The warehouse is damaged: {_first_line(error)}. Restore warehouse.duckdb below "
                 f"{data_dir()} from a backup, or move it and warehouse.duckdb.wal away and run "
@@ -84,7 +86,7 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
                 f"Cannot write the warehouse: {_first_line(error)}. Make it and its folder "
                 "writable, or set [elt] data_dir (ELT__DATA_DIR) to a folder of yours."
             )
-        case duckdb.CatalogException():
+        case duckdb.CatalogException() if is_file:
             return EltError(
                 f"The warehouse lacks what runs left in it: {_first_line(error)} Restore "
                 f"warehouse.duckdb below {data_dir()} from a backup, or move it away and run "

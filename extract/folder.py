@@ -37,8 +37,11 @@ class Folder:
         self.dbt = path / "dbt"  # dbt's artefacts
         self.logs = path / "logs"
 
-    def create(self) -> None:
+    def create(self, has_readers: bool = True) -> None:
         """Make the folder, private to its owner; `readers_group` may pass it, but not list it.
+
+        Args:
+            has_readers: what is published lies in it; else not even the group may pass it.
 
         Raises:
             SettingsError: it cannot be made or written.
@@ -52,8 +55,12 @@ class Folder:
         try:
             for folder in (data_dir(), self.path, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
-                if not folder.stat().st_mode & stat.S_ISVTX:  # never close /tmp to others
+                if folder.stat().st_mode & stat.S_ISVTX:  # never close /tmp to others
+                    continue
+                if has_readers:
                     share(folder, 0o700 if folder == self.logs else 0o710)
+                else:
+                    folder.chmod(0o700)
         except OSError as error:
             raise SettingsError(
                 f"Cannot write {error.filename}: {error.strerror}. "
@@ -77,13 +84,13 @@ class Folder:
                 holder = os.pread(lock, 20, 0).decode().strip() or "unknown"
                 if _is_alive(holder):
                     raise BusyError(
-                        f"Another run (process {holder}) is working on {self.warehouse}. "
+                        f"Another run (process {holder}) is working in {self.path}. "
                         "Wait for it to end."
                     )
                 if time.monotonic() > give_up_at:
                     raise BusyError(
-                        f"The dbt of a killed run (process {holder}) is still working on "
-                        f"{self.warehouse}. Wait for it to end."
+                        f"The dbt of a killed run (process {holder}) is still working in "
+                        f"{self.path}. Wait for it to end."
                     )
                 time.sleep(0.2)
             os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)

@@ -59,7 +59,6 @@ def run(
     whole = names if full_refresh or allow_shrink else frozenset()
     folder = folder_for(base_url)
     engine = engine_of(folder)
-    folder.create()
     with engine.locked(), Progress() as progress:
         report = RunReport(engine.where)
         started_at = datetime.now(UTC)
@@ -71,7 +70,9 @@ def run(
         shrunk = "" if allow_shrink else shrinkage(reading, limits.max_shrink)
         progress.stage("loading")
         with report.timed("load"), engine.opened(reading.pipeline, settings.LIMITS) as opened:
+            engine.check_lock()
             _load(reading, opened, report)
+            engine.check_lock()
             if shrunk:
                 # cursors may be another project's
                 state.begin_full_reads(reading.pipeline, settings.ENDPOINTS, reading.rows_held)
@@ -103,9 +104,10 @@ def test_and_publish() -> RunReport:
     base_url = configured_base_url()
     folder = folder_for(base_url)
     engine = engine_of(folder)
-    folder.create()
     with engine.locked(), Progress() as progress:
         report = RunReport(engine.where)
+        if not engine.exists():
+            raise EltError(f"There is no warehouse at {engine.where} yet: elt run makes it.")
         pipeline = open_pipeline(engine, base_url)
         progress.stage("testing the models")
         with report.timed("transform"):
@@ -140,7 +142,7 @@ def open_pipeline(engine: Engine, base_url: str, rebind: bool = False) -> dlt.Pi
     )
     with engine.reserved():
         pipeline.sync_destination()
-    state.bind(pipeline, base_url, rebind)
+    state.bind(pipeline, base_url, rebind, engine.elsewhere)
     return pipeline
 
 
@@ -190,9 +192,10 @@ def _publish(engine: Engine, pipeline: dlt.Pipeline, report: RunReport, progress
     """Publish what passed its tests, and report what readers see."""
     progress.stage("publishing")
     if report.build.failures:
-        with suppress(EltError):  # what failed is more to tell
+        with suppress(Exception):  # what failed is more to tell
             report.published = engine.published(pipeline)
         return
+    engine.check_lock()
     with report.timed("publish"):
         report.published = engine.publish(pipeline)
 

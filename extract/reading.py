@@ -98,7 +98,9 @@ class Reading:
                 keep = partial(warehouse.keep_newest, opened.connection, name, files[name])
                 spaciously(opened.connection, keep)
             if not self._engine.takes_nul:
-                warehouse.replace_nul(opened.connection, chain.from_iterable(files.values()))
+                all_files = list(chain.from_iterable(files.values()))
+                replace = partial(warehouse.replace_nul, opened.connection, all_files)
+                spaciously(opened.connection, replace)
         for table, paths in files.items():
             self.files[table] += paths
 

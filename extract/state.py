@@ -23,7 +23,7 @@ def _source_state(pipeline: dlt.Pipeline) -> Iterator[dict[str, Any]]:
         yield state.setdefault("sources", {}).setdefault(settings.SECTION, {})
 
 
-def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
+def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool, elsewhere: str) -> None:
     """Tie the warehouse to the API it is loaded from.
 
     Args:
@@ -31,6 +31,7 @@ def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
         base_url: the API of this run.
         rebind: accept another API than the one before. Its lists are then read whole: a cursor of
             one address says nothing about what changed at another.
+        elsewhere: where another warehouse can be.
 
     Raises:
         SettingsError: it is another one, and `rebind` is not set.
@@ -40,8 +41,8 @@ def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool) -> None:
         if bound != base_url and not rebind:
             raise SettingsError(
                 f"The warehouse was loaded from {bound}, but base_url is {base_url}. A warehouse "
-                "holds one customer project: set another [elt] data_dir for another. If it is the "
-                "same project at a new address, run once with --rebind."
+                f"holds one customer project: set {elsewhere} for another. If it is the same "
+                "project at a new address, run once with --rebind."
             )
         if bound != base_url:
             state.pop("resources", None)

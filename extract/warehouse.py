@@ -135,7 +135,7 @@ class Warehouse:
             keys: of the rows on the last page; those older than the cursor are not in `files`.
         """
         held = self.held(name, _key(name))
-        listed, parameters = _listed(name, files, _key(name), held)
+        listed, parameters = _listed(name, files, settings.ENDPOINTS[name].primary_key)
         if keys:
             listed += f" union all select {_key(name)} from (select unnest(?, recursive := true))"
             parameters = [*parameters, list(keys)]
@@ -156,11 +156,10 @@ class Warehouse:
         if not self.columns(name):
             return Missing(0, 0)
         number = settings.CONTACT_NUMBER
-        user_columns = f"user_id, {number}"
-        held_users = self.held("users", user_columns)
-        users, user_parameters = _listed("users", files, user_columns, held_users)
+        user_columns = ("user_id", number)
+        users, user_parameters = _listed("users", files, user_columns)
         if name == "leads":
-            users += f" union all select {user_columns} from {held_users}"
+            users += f" union all from {self.held('users', *user_columns)}"
             is_known = f"users.{number} = missing.{number}"
         elif name == "users":  # another project's users can have the same ids
             is_known = (
@@ -171,7 +170,7 @@ class Warehouse:
             is_known = "false"
         columns = dict.fromkeys([*settings.ENDPOINTS[name].primary_key, number])
         held = self.held(name, *columns)
-        listed, parameters = _listed(name, files, _key(name), held)
+        listed, parameters = _listed(name, files, settings.ENDPOINTS[name].primary_key)
         row = self.connection.execute(
             f"""
             with missing as (
@@ -315,8 +314,12 @@ def _same_key(name: str, one: str, other: str) -> str:
     )
 
 
-def _listed(name: str, files: Files, columns: str, held: str) -> tuple[str, list[Any]]:
+def _listed(name: str, files: Files, columns: Sequence[str]) -> tuple[str, list[Any]]:
     """Return a query, and its parameters, of some columns of what is about to be loaded."""
-    if not files.get(name):
-        return f"select {columns} from {held} where false", []
-    return f"select {columns} from read_parquet(?, union_by_name = true)", [files[name]]
+    if files.get(name):
+        return f"select {', '.join(columns)} from read_parquet(?, union_by_name = true)", [
+            files[name]
+        ]
+    types = ("bigint" if column == settings.CONTACT_NUMBER else "varchar" for column in columns)
+    nulls = (f"cast(null as {t}) as {c}" for c, t in zip(columns, types, strict=True))
+    return f"select {', '.join(nulls)} where false", []

@@ -17,6 +17,7 @@ from typing import Any
 import dlt
 
 from extract.errors import EltError, SettingsError
+from extract.project import marts
 from publish.marts import COMMENTS, READ_AT
 from publish.publication import Published, keep_versions
 from publish.versions import NAME, next_name
@@ -100,7 +101,8 @@ def _swap(session: Any, shown: str | None, schema: str) -> None:
             if shown:
                 if not is_last:
                     cursor.execute(f"set local lock_timeout = '{SWAP_WAIT}'")
-                    tables = ", ".join(f"{SHOWN}.{name}" for name in _tables(cursor, SHOWN))
+                    ours = {*_tables(cursor, SHOWN)} & {*marts(), "published"}
+                    tables = ", ".join(f"{SHOWN}.{name}" for name in sorted(ours))
                     cursor.execute(f"lock table {tables} in access exclusive mode")
                 cursor.execute(f"alter schema {SHOWN} rename to {_aside(shown)}")
             cursor.execute(f"alter schema {schema} rename to {SHOWN}")
@@ -146,10 +148,14 @@ def _described(session: Any, where: str) -> Published:
 
 def _write_published(cursor: Any, version: str) -> None:
     """Make the table `published`, as published files have it."""
-    cursor.execute(f"drop table if exists {NEXT}.published")  # of a run that was killed
+    tables = _tables(cursor, NEXT)
+    for name in tables:
+        if name not in marts():  # of a run that was killed, or an earlier release
+            cursor.execute(f'drop table {NEXT}."{name}"')
     counts = " union all ".join(
-        f"select '{mart}' as mart, count(*) as row_count from {NEXT}.{mart}"
-        for mart in _tables(cursor, NEXT)
+        f"select '{name}' as mart, count(*) as row_count from {NEXT}.{name}"
+        for name in tables
+        if name in marts()
     )
     cursor.execute(
         f"""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from extract.project import marts
 from publish.marts import READ_AT, comment, write_published
 from publish.publication import Published
 from publish.versions import next_name
@@ -33,9 +34,10 @@ def publish(connection: duckdb.DuckDBPyConnection, where: str) -> Published:
     connection.execute("begin")
     try:
         connection.execute(f"create schema if not exists {SHOWN}")
-        counts = {name: _copy(connection, name) for name in _tables(connection, NEXT)}
-        for former in {*_tables(connection, SHOWN)} - {*counts}:  # marts of an earlier release, too
-            connection.execute(f"drop table {SHOWN}.{former}")
+        built = [name for name in _tables(connection, NEXT) if name in marts()]
+        counts = {name: _copy(connection, name) for name in built}
+        for former in {*_tables(connection, SHOWN)} - {*built}:  # marts of an earlier release, too
+            connection.execute(f'drop table {SHOWN}."{former}"')
         now = datetime.now(UTC).replace(tzinfo=None)
         read_at = READ_AT.format(loads=f"{NEXT}.fct_loads")
         write_published(connection, f"{SHOWN}.published", read_at, version, now, counts)

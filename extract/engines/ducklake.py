@@ -3,9 +3,9 @@
 Any number of processes and machines read and write them at once. DuckDB computes where it is asked.
 """
 
-import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,8 @@ import dlt
 import duckdb
 from dlt.destinations.impl.ducklake.configuration import DuckLakeCredentials
 
-from extract import settings
 from extract.engines.engine import Engine, credentials_of
-from extract.engines.session import locked_session
+from extract.engines.session import check_session, locked_session
 from extract.errors import SettingsError
 from extract.folder import Folder
 from extract.warehouse import Warehouse
@@ -31,7 +30,8 @@ class DuckLake(Engine):
 
     name = "ducklake"
     adapter = "duckdb"
-    packages = ("psycopg2",)
+    packages = ("psycopg2", *(f"duckdb_extension_{name}" for name in EXTENSIONS))
+    elsewhere = "another catalog and storage"
     marts = tables.NEXT
 
     def __init__(self, folder: Folder) -> None:
@@ -51,7 +51,7 @@ class DuckLake(Engine):
     def destination(self) -> Any:
         """Return dlt's destination for the lake."""
         self._credentials.global_config = {
-            **settings.LIMITS,
+            "threads": "1",  # each of dlt's connections is a DuckDB of its own
             "extension_directory": self._extensions(),
             "temp_directory": str(self.folder.dlt / "spilled"),
         }
@@ -64,8 +64,12 @@ class DuckLake(Engine):
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the working folder, against runs here, and the catalog, against those elsewhere."""
-        with self.folder.locked(), locked_session(self._url, self.where):
+        with super().locked(), locked_session(self._url, self.where) as self._session:
             yield
+
+    def check_lock(self) -> None:
+        """Make sure that the lock is still held."""
+        check_session(self._session, self.where)
 
     @contextmanager
     def opened(
@@ -106,7 +110,8 @@ class DuckLake(Engine):
     def _extensions(self) -> str:
         """Return a folder of DuckDB's extensions, with those that are installed as packages.
 
-        DuckDB downloads into it what it does not find there.
+        Raises:
+            SettingsError: they are for another version of DuckDB.
         """
         folder = self.folder.path / "extensions"
         with duckdb.connect() as connection:
@@ -114,14 +119,17 @@ class DuckLake(Engine):
         place = folder / f"v{duckdb.__version__}" / platform
         place.mkdir(parents=True, exist_ok=True)
         for name in EXTENSIONS:
-            package = importlib.util.find_spec(f"duckdb_extension_{name}")
-            if package and package.origin:
-                versions = Path(package.origin).parent / "extensions"
-                file = versions / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-                link = place / file.name
-                if file.exists() and not link.exists():
-                    link.unlink(missing_ok=True)  # of an environment that is no more
-                    link.symlink_to(file)
+            package = resources.files(f"duckdb_extension_{name}")
+            file = Path(str(package)) / f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"
+            if not file.exists():
+                raise SettingsError(
+                    f"The extension {name} is not installed for DuckDB {duckdb.__version__}. "
+                    "Install both anew with: make ducklake"
+                )
+            link = place / file.name
+            if not link.exists():
+                link.unlink(missing_ok=True)  # of an environment that is no more
+                link.symlink_to(file)
         return str(folder)
 
 

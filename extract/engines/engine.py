@@ -29,8 +29,10 @@ class Engine(ABC):
     packages: ClassVar[Sequence[str]] = ()  # what it needs beyond the default, by import name
     # loads only add rows: the newest copy of a row counts, and `elt_runs` tells what is gone
     is_append_only: ClassVar[bool] = False
+    has_readers: ClassVar[bool] = False  # of the folder: what is published lies in it
     publishes: ClassVar[bool] = True  # or readers see what dbt builds as it is built
     takes_nul: ClassVar[bool] = True  # a text may hold the character U+0000
+    elsewhere: ClassVar[str] = "another database"  # where another warehouse can be
     marts: ClassVar[str] = "marts"  # the schema that dbt builds the marts in
     dbt_arguments: ClassVar[Sequence[str]] = ()  # of each command
 
@@ -51,13 +53,28 @@ class Engine(ABC):
     def destination(self) -> Any:
         """Return dlt's destination, which loads Parquet files."""
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Hold the warehouse for one run.
+    def exists(self) -> bool:
+        """Tell whether there is a warehouse, as far as that is known without opening it."""
+        return True
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder to work in, and hold the warehouse for one run.
 
         Raises:
             BusyError: another run holds it; names it.
+            SettingsError: the folder cannot be written.
         """
-        return self.folder.locked()
+        self.folder.create(self.has_readers)
+        with self.folder.locked():
+            yield
+
+    def check_lock(self) -> None:  # noqa: B027, the folder's does not get lost
+        """Make sure that the warehouse is still held.
+
+        Raises:
+            EltError: it is not, and another run may have begun.
+        """
 
     def check(self) -> None:  # noqa: B027, most need nothing
         """Try what a run needs beside the warehouse."""

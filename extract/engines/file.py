@@ -17,6 +17,8 @@ class File(Engine):
 
     name = "duckdb"
     adapter = "duckdb"
+    has_readers = True
+    elsewhere = "another [elt] data_dir"
 
     @property
     def where(self) -> str:
@@ -31,6 +33,10 @@ class File(Engine):
     def destination(self) -> Any:
         """Return dlt's destination for the file."""
         return dlt.destinations.duckdb(self.where, preferred_loader_file_format="parquet")
+
+    def exists(self) -> bool:
+        """Tell whether there is a file."""
+        return self.folder.warehouse.exists()
 
     @contextmanager
     def reserved(self) -> Iterator[None]:

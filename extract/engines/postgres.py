@@ -14,7 +14,7 @@ from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 
 from extract import settings
 from extract.engines.engine import Engine, credentials_of
-from extract.engines.session import locked_session
+from extract.engines.session import check_session, locked_session
 from extract.errors import SettingsError
 from extract.folder import Folder
 from extract.warehouse import Warehouse
@@ -58,7 +58,7 @@ class Postgres(Engine):
     def locked(self) -> Iterator[None]:
         """Hold the working folder, against runs here, and the database, against those elsewhere."""
         url = self._credentials.to_native_representation()
-        with self.folder.locked(), locked_session(url, self.where) as self._session:
+        with super().locked(), locked_session(url, self.where) as self._session:
             yield
 
     @contextmanager
@@ -73,6 +73,10 @@ class Postgres(Engine):
     def environment(self) -> dict[str, str]:
         """Return the schema that dbt builds the marts in."""
         return {"CONTACTS_MARTS": self.marts}
+
+    def check_lock(self) -> None:
+        """Make sure that the lock is still held."""
+        check_session(self._session, self.where)
 
     def publish(self, pipeline: dlt.Pipeline) -> Published:
         """Swap the schema of the marts, over the connection that holds the lock."""
@@ -122,11 +126,9 @@ class Fetched(Warehouse):
     def content(self, fields: Iterable[str], columns: set[str]) -> str:
         """Return a hash that both DuckDB and the server compute."""
         values = (
-            f"coalesce('{field}=' || cast(\"{field}\" as text) || chr(31), '')"
-            for field in fields
-            if field in columns
+            f"'{field}=' || cast(\"{field}\" as text)" for field in fields if field in columns
         )
-        return f"md5({' || '.join(values)})"
+        return f"md5(array_to_string(array[{', '.join(values)}], chr(31)))"  # nulls are left out
 
     def rows_held(self, name: str) -> int:
         """Let the server count."""

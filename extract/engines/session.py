@@ -52,6 +52,24 @@ def locked_session(url: str, where: str) -> Iterator[Any]:
         session.close()
 
 
+def check_session(session: Any, where: str) -> None:
+    """Make sure that a session still holds its lock.
+
+    Raises:
+        EltError: its connection is gone, and another run may have begun.
+    """
+    import psycopg2  # of the extra
+
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("select 1")
+    except psycopg2.Error as error:
+        raise EltError(
+            f"The connection that held the lock of {where} is gone. Run again. The server said: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+
+
 def _connect(url: str, where: str) -> Any:
     import psycopg2  # of the extra
 

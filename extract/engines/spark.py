@@ -5,12 +5,14 @@ row, and what a full read did not list is gone. The macro `raw_rows` knows it fo
 for DuckDB.
 """
 
-from collections.abc import Iterator, Mapping
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.storages.configuration import FilesystemConfiguration
 
 from extract import settings
 from extract.engines.engine import Engine
@@ -19,6 +21,7 @@ from extract.folder import Folder
 from extract.warehouse import Warehouse
 from publish.publication import Published
 
+LOADS = "_dlt_loads"
 LOADED = "cast(_dlt_load_id as double)"  # UNIX seconds
 
 
@@ -30,6 +33,7 @@ class Spark(Engine):
     packages = ("dbt.adapters.spark", "pyhive")
     is_append_only = True
     publishes = False
+    elsewhere = "another bucket_url"
     # snapshots need a table format; raw tables hold each row several times
     dbt_arguments = ("--exclude", "tag:history", "source:*+1,test_type:generic")
 
@@ -43,41 +47,85 @@ class Spark(Engine):
                 "DESTINATION__FILESYSTEM__BUCKET_URL in the environment, to a folder or bucket "
                 "that all machines of the cluster read under this name."
             )
-        self._url = FilesystemConfiguration.make_file_url(url) if "://" not in url else url
+        if odd := set("'\"*?[%") & set(url):
+            raise SettingsError(
+                f"[destination.filesystem] bucket_url {url} holds a character that a lake's place "
+                f"cannot: {' '.join(sorted(odd))}"
+            )
+        self._is_local = url.startswith("file:") or "://" not in url
+        path = settings.ROOT / Path(url.removeprefix("file://")).expanduser()
+        self._place = str(path) if self._is_local else url.rstrip("/")
+        self._raw = f"{self._place}/{settings.RAW}"
 
     @property
     def where(self) -> str:
         """The files' place."""
-        return self._url
+        return self._place
 
     def destination(self) -> Any:
         """Return dlt's destination for the files."""
-        return dlt.destinations.filesystem(self._url, preferred_loader_file_format="parquet")
+        url = Path(self._place).as_uri() if self._is_local else self._place
+        return dlt.destinations.filesystem(url, preferred_loader_file_format="parquet")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the working folder; and take away what killed loads left in the lake.
+
+        Only a load that came to its end is noted by dlt. What one that did not leaves in a folder
+        may be half a file, which nobody could read; in a bucket, files are whole or not there.
+        """
+        with super().locked():
+            if self._is_local:
+                ended = self._ended_loads(path.name for path in Path(self._raw, LOADS).glob("*"))
+                for file in Path(self._raw).glob("*/*.parquet"):
+                    if file.name.rsplit(".", 2)[0] not in ended:
+                        file.unlink()
+            yield
 
     @contextmanager
     def opened(
         self, pipeline: dlt.Pipeline, limits: Mapping[str, str] | None = None
     ) -> Iterator[Warehouse]:
-        """Open the DuckDB by which dlt reads the files, with views on them."""
+        """Open the DuckDB by which dlt reads the files, with views on them.
+
+        Raises:
+            EltError: files are gone, or the clock is behind the last load, by which rows are told
+                from their former copies.
+        """
         with pipeline.sql_client() as client:
             connection = client.native_connection
             for name, value in (limits or {}).items():
                 connection.execute(f"set {name} = '{value}'")
             connection.execute(f"set temp_directory = '{self.folder.dlt / 'spilled'}'")
             connection.execute(f"create schema if not exists {settings.RAW}")
+            loads = connection.execute("from glob(?)", [f"{self._raw}/{LOADS}/*"]).fetchall()
+            ended = self._ended_loads(path for (path,) in loads)
+            if any(float(load_id) > time.time() for load_id in ended):
+                raise EltError(
+                    f"The clock of this machine is behind the last load in {self.where}: set it."
+                )
             for table in (*settings.ENDPOINTS, "elt_runs"):
-                files = f"{self._url.removeprefix('file://')}/{settings.RAW}/{table}/*.parquet"
+                files = f"{self._raw}/{table}/*.parquet"
                 if connection.execute("from glob(?) limit 1", [files]).fetchone():
                     # dlt's own view would name columns that are about to come
                     connection.execute(
                         f"create or replace view {settings.RAW}.{table} as "
                         f"from read_parquet('{files}', union_by_name = true)"
                     )
+                elif ended and table in settings.ENDPOINTS:
+                    raise EltError(
+                        f"The files of {table} are gone from {self.where}, where loads are noted. "
+                        "Put them back, or name an empty place."
+                    )
             yield Appended(connection)
+
+    def _ended_loads(self, names: Iterable[str]) -> set[str]:
+        """Return the ids of loads that came to their end, of the names of dlt's notes."""
+        return {name.rpartition("__")[2].removesuffix(".jsonl") for name in names}
 
     def environment(self) -> dict[str, str]:
         """Return where the files are, as Spark spells it, and where the cluster answers."""
-        lake = self._url.removeprefix("file://").replace("s3://", "s3a://", 1)
+        lake = self._place.replace("s3://", "s3a://", 1)
         host, port = _thrift_server()
         return {
             "CONTACTS_LAKE": lake,
@@ -91,6 +139,7 @@ class Spark(Engine):
         from thrift.transport.TTransport import TTransportException
 
         host, port = _thrift_server()
+        logging.getLogger("thrift").setLevel(logging.CRITICAL)  # it would say the same once more
         try:
             with hive.connect(host, port, username="dbt") as server, server.cursor() as cursor:
                 cursor.execute("select 1")

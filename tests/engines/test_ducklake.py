@@ -221,6 +221,27 @@ def test_several_writers_and_readers_at_once(on_ducklake: str, data_dir: Path, e
         ).fetchall() == [(f"of {versions}",)]
 
 
+def test_what_is_no_mart_is_not_published(on_ducklake: str, data_dir: Path, elt: Elt) -> None:
+    assert elt("check").exit_code == 0  # makes the lake
+    with attached(on_ducklake, data_dir / "sandbox") as lake:
+        fill(lake, 1)
+        lake.execute("create table marts_next.dim_of_an_earlier_release as select 1 as n")
+        tables.publish(lake, "it")
+        found = lake.execute("select table_name from duckdb_tables() where schema_name = 'marts'")
+        assert sorted(found.fetchall()) == [
+            (name,) for name in ("dim_leads", "dim_users", "fct_loads", "published")
+        ]
+
+
+def test_extensions_of_another_duckdb_are_told_with_how_to_install_them(
+    elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb, "__version__", "9.9.9")
+    outcome = elt("run")
+    assert outcome.exit_code == 2
+    assert "make ducklake" in outcome.stderr
+
+
 def test_what_is_not_named_is_told(elt: Elt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG")
     outcome = elt("run")

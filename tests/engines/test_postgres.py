@@ -14,7 +14,6 @@ import pytest
 from extract import dbt_build, settings
 from extract.dbt_build import BuildResult
 from extract.engines.session import locked_session
-from extract.errors import SettingsError
 from extract.sandbox.server import ApiServer
 from publish import schemas
 from publish.schemas import publish
@@ -304,23 +303,96 @@ def test_a_reader_that_does_not_end_holds_nothing_up(
 
 
 def test_a_role_may_be_let_read_each_version(
-    on_postgres: str, server: str, monkeypatch: pytest.MonkeyPatch
+    on_postgres: str,
+    server: str,
+    lists: Lists,
+    api: ApiServer,
+    elt: Elt,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     role = f"bi-{on_postgres.rpartition('/')[2]}"
     monkeypatch.setenv("ELT__READERS_GROUP", role)
+    monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
+    lists["leads"] = leads(1)
     fill(on_postgres, 1)
-    with locked_session(on_postgres, "it") as session, pytest.raises(SettingsError, match=role):
-        publish(session, "it")
+    outcome = elt("run")
+    assert outcome.exit_code == 2
+    assert f'create role "{role}"' in outcome.stderr
     superuser = server.replace("contacts:secret", "postgres:secret")
     ask(superuser, f"create role \"{role}\" login password 'secret'")
     for number in (1, 2):
-        with locked_session(on_postgres, "it") as session:
-            publish(session, "it")
+        outcome = elt("run")
+        assert outcome.exit_code == 0, outcome.stderr
         reader = on_postgres.replace("contacts:secret", f"{role}:secret")
         assert ask(reader, "select max(n) from marts.dim_users") == [(number,)]
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             ask(reader, "drop table marts.dim_users")
         fill(on_postgres, 2)
+
+
+def test_what_is_no_mart_is_not_published_and_stops_nothing(
+    on_postgres: str, server: str, query: Query
+) -> None:
+    superuser = f"{server.rpartition('/')[0]}/{on_postgres.rpartition('/')[2]}"
+    superuser = superuser.replace("contacts:secret", "postgres:secret")
+    for number in (1, 2):
+        fill(on_postgres, number)
+        ask(on_postgres, "create table marts_next.dim_of_an_earlier_release (n int)")
+        with locked_session(on_postgres, "it") as session:
+            publish(session, "it")
+        ask(superuser, "create table marts.notes as select 1 as n")
+    assert query("select max(n) from marts.dim_users") == [(2,)]
+    assert query("select to_regclass('marts.dim_of_an_earlier_release')") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [(BuildResult(), "held the lock"), (FAILED, "unique_dim_leads_contact_id")],
+)
+def test_a_lock_that_got_lost_ends_the_run(
+    on_postgres: str,
+    lists: Lists,
+    api: ApiServer,
+    elt: Elt,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    result: BuildResult,
+    said: str,
+) -> None:
+    def build(*_: object) -> BuildResult:
+        ask(
+            on_postgres,
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where application_name like 'contacts-elt%' and datname = current_database()",
+        )
+        return result
+
+    lists["leads"] = leads(1)
+    fill(on_postgres, 1)
+    monkeypatch.setattr(dbt_build, "build", build)
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert said in outcome.stderr
+    assert query("select to_regnamespace('marts')") == [(None,)]
+
+
+def test_rows_of_any_size_and_width_are_loaded(
+    on_postgres: str, lists: Lists, api: ApiServer, elt: Elt, query: Query, without_build: None
+) -> None:
+    wide: dict[str, Any] = {f"field_{number}": "nul \x00" for number in range(500)}
+    large: dict[str, Any] = {
+        "name": "nul \x00" * 100_000,
+        "attributes": {"nul \x00": "x" * 1_500_000},
+    }
+    lists["leads"] = [lead(1, **wide), *(lead(number, **large) for number in range(2, 40))]
+    for changed in (0, 1):
+        outcome = elt("run", "--json")
+        assert outcome.exit_code == 0, outcome.stderr
+        assert json.loads(outcome.stdout)["tables"]["leads"]["rows_changed"] == changed
+        lists["leads"][0]["field_7"] = "another"
+    assert query("select count(*), max(field_7), max(length(name)) from raw.leads") == [
+        (39, "another", 500_000)
+    ]
 
 
 def test_a_second_run_ends_at_once_wherever_it_is(

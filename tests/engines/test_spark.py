@@ -1,7 +1,9 @@
 """The same project on a Spark cluster: files that only grow, modelled by several processes."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from extract.dbt_build import BuildResult
 from extract.sandbox.server import ApiServer
 from tests.builders import Lists, lead
 from tests.conftest import Elt, Query
-from tests.engines.jobs import bring_what_changed, refuse_what_is_dangerous
+from tests.engines.jobs import bring_what_changed, contacts, refuse_what_is_dangerous
 from tests.engines.spark import SparkCluster, spark_cluster
 
 pytestmark = pytest.mark.spark
@@ -28,8 +30,8 @@ def cluster() -> Iterator[SparkCluster]:
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let commands of `elt` work on an empty lake."""
     monkeypatch.setenv("ELT__DESTINATION", "spark")
-    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "lake"))
-    return tmp_path / "lake"
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "my läke"))
+    return tmp_path / "my läke"
 
 
 @pytest.fixture
@@ -63,6 +65,25 @@ def test_runs_load_and_build_what_changed(
         ("u1",),
         ("u3",),
     ]
+    # what a run refused to believe is no history, even when it is in the files
+    lists["leads"], listed = [lead(number) for number in (3, 77)], lists["leads"]
+    assert elt("run", "--full-refresh").exit_code == 0  # two leads instead of one are no shrinkage
+    lists["users"], users = [], lists["users"]
+    lists["leads"] = [lead(88)]
+    assert "--allow-shrink" in elt("run", "--full-refresh").stderr
+    lists["leads"], lists["users"] = listed, users
+    assert elt("run", "--allow-shrink").exit_code == 0
+    assert contacts(query) == [
+        ("1", "u1@example.com", "converted_user"),
+        ("2", "other@example.com", "lead"),
+        ("3", "new@example.com", "converted_user"),  # it was listed as a lead meanwhile
+    ]
+    assert query("select contact_id from snapshots.snap_lead_ids order by 1") == [
+        ("1",),
+        ("2",),
+        ("3",),
+        ("77",),
+    ]
     outcome = elt("check")
     assert outcome.exit_code == 0, outcome.stdout
     outcome = elt("publish")
@@ -77,6 +98,42 @@ def test_the_guards_work_there(
     refuse_what_is_dangerous(lists, elt, monkeypatch)
 
 
+def test_what_a_killed_load_left_is_taken_away(
+    lists: Lists, api: ApiServer, elt: Elt, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
+    lists["leads"] = [lead(1)]
+    assert elt("run").exit_code == 0
+    (whole,) = (lake / "raw" / "leads").glob("*.parquet")
+    half = whole.with_name("1700000000.5.abc.parquet")
+    half.write_bytes(whole.read_bytes()[:100])
+    outcome = elt("run", "--json")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["tables"]["leads"]["rows_new"] == 0
+    assert not half.exists()
+    assert whole.exists()
+
+
+def test_a_lake_that_cannot_be_trusted_is_told(
+    lists: Lists, api: ApiServer, elt: Elt, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
+    lists["leads"] = [lead(1)]
+    assert elt("run").exit_code == 0
+    with monkeypatch.context() as behind:
+        behind.setattr("extract.engines.spark.time", SimpleNamespace(time=lambda: 1.7e9))
+        outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "clock of this machine is behind the last load" in outcome.stderr
+    for file in (lake / "raw" / "leads").glob("*.parquet"):
+        file.unlink()
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert "The files of leads are gone" in outcome.stderr
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "s3://what's/this")
+    assert elt("run").exit_code == 2
+
+
 def test_a_failed_test_is_told_with_its_exit_code(
     lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +144,7 @@ def test_a_failed_test_is_told_with_its_exit_code(
     outcome = elt("run")
     assert outcome.exit_code == 1
     assert "models or tests failed: unique_dim_leads_contact_id" in outcome.stderr
-    assert "Readers see what was built before that" in outcome.stderr
+    assert "Readers see marts that may be half new" in outcome.stderr
 
 
 def test_a_server_that_does_not_answer_is_told(

@@ -47,3 +47,30 @@
         where {{ resource }}_is_whole
     )
 {%- endmacro %}
+
+{#-
+    All copies of a list's rows in a lake, without those of runs that refused to go on because they met
+    too little that was known: another project's, maybe. Such a run was a full one, and none of its
+    lists counts as whole. Its loads end where those of the next run begin.
+-#}
+{% macro accepted_copies(table) -%}
+    (
+        select copies.*
+        from {{ source('analytics_api', table) }} as copies
+        left anti join (
+            select
+                try_cast(load_id as double) as first_load,
+                lead(try_cast(load_id as double)) over (
+                    order by try_cast(load_id as double)
+                ) as next_load,
+                mode = 'full'
+                and not coalesce(leads_is_whole, false)
+                and not coalesce(users_is_whole, false) as is_refused
+            from {{ source('analytics_api', 'elt_runs') }}
+        ) as runs
+            on
+                runs.is_refused
+                and try_cast(copies._dlt_load_id as double) >= runs.first_load
+                and coalesce(try_cast(copies._dlt_load_id as double) < runs.next_load, true)
+    )
+{%- endmacro %}

@@ -13,7 +13,7 @@ leads as (
         cast(null as {{ dbt.type_string() }}) as user_id,
         cast(null as {{ dbt.type_string() }}) as nps_vote,
         'lead' as contact_stage
-    from {{ source('analytics_api', 'leads') }}
+    from {{ accepted_copies('leads') }}
 
 ),
 
@@ -26,7 +26,7 @@ users as (
             {{ dbt.concat(["'user:'", "user_id"]) }}
         ) as contact_id,
         'direct_user' as contact_stage
-    from {{ source('analytics_api', 'users') }}
+    from {{ accepted_copies('users') }}
 
 ),
 
