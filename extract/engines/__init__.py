@@ -1,4 +1,4 @@
-"""Where a warehouse is: what `[elt] destination` chooses, and the only place where engines differ.
+"""Where a warehouse is: what `[elt] destination` chooses, and what is special about each.
 
     duckdb    a file in the data folder; published as files
     postgres  a database on a server; marts are swapped by schema
