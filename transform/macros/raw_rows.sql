@@ -57,20 +57,24 @@
     (
         select copies.*
         from {{ source('analytics_api', table) }} as copies
-        left anti join (
-            select
-                try_cast(load_id as double) as first_load,
-                lead(try_cast(load_id as double)) over (
-                    order by try_cast(load_id as double)
-                ) as next_load,
-                mode = 'full'
-                and not coalesce(leads_is_whole, false)
-                and not coalesce(users_is_whole, false) as is_refused
-            from {{ source('analytics_api', 'elt_runs') }}
-        ) as runs
-            on
-                runs.is_refused
-                and try_cast(copies._dlt_load_id as double) >= runs.first_load
-                and coalesce(try_cast(copies._dlt_load_id as double) < runs.next_load, true)
+        where
+            not exists (
+                select runs.first_load
+                from (
+                    select
+                        try_cast(load_id as double) as first_load,
+                        lead(try_cast(load_id as double)) over (
+                            order by try_cast(load_id as double)
+                        ) as next_load,
+                        mode = 'full'
+                        and not coalesce(leads_is_whole, false)
+                        and not coalesce(users_is_whole, false) as is_refused
+                    from {{ source('analytics_api', 'elt_runs') }}
+                ) as runs
+                where
+                    runs.is_refused
+                    and try_cast(copies._dlt_load_id as double) >= runs.first_load
+                    and coalesce(try_cast(copies._dlt_load_id as double) < runs.next_load, true)
+            )
     )
 {%- endmacro %}

@@ -8,7 +8,8 @@
                 " `elt publish` tests that and puts it in its place."
             ) %}
         {%- endif %}
-        {%- if execute %}  {#- after a swap, and in a build of some models, nobody else makes it #}
+        {#- after a swap, and in a build of some models, nobody else makes the schema #}
+        {%- if execute %}
             {%- do run_query('create schema if not exists ' ~ target.schema) %}
         {%- endif %}
         create table if not exists {{ target.schema }}.unfinished_build as
