@@ -11,7 +11,7 @@ import pytest
 from extract import dbt_build
 from extract.dbt_build import BuildResult
 from extract.sandbox.server import ApiServer
-from tests.builders import Lists, lead
+from tests.builders import Lists, lead, user
 from tests.conftest import Elt, Query
 from tests.engines.jobs import bring_what_changed, contacts, refuse_what_is_dangerous
 from tests.engines.spark import SparkCluster, spark_cluster
@@ -53,12 +53,7 @@ def query(cluster: SparkCluster, monkeypatch: pytest.MonkeyPatch) -> Query:
 
 
 def test_runs_load_and_build_what_changed(
-    lists: Lists,
-    api: ApiServer,
-    elt: Elt,
-    query: Query,
-    lake: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
 ) -> None:
     bring_what_changed(lists, elt, query)
     marts = {name for _, name, _ in query("show tables in marts")}
@@ -70,31 +65,32 @@ def test_runs_load_and_build_what_changed(
         ("u1",),
         ("u3",),
     ]
-    # what a run refused to believe is no history, even when it is in the files
-    with monkeypatch.context() as in_between:
-        in_between.setattr(dbt_build, "build", lambda *_: BuildResult())
-        lists["leads"], listed = [lead(3), lead(77)], lists["leads"]
-        assert elt("run", "--full-refresh").exit_code == 0  # two leads, which were one
-        lists["leads"], lists["users"], users = [lead(88)], [], lists["users"]
-        assert "--allow-shrink" in elt("run", "--full-refresh").stderr
-    lists["leads"], lists["users"] = listed, users
-    assert elt("run", "--allow-shrink").exit_code == 0
-    assert contacts(query) == [
-        ("1", "u1@example.com", "converted_user"),
-        ("2", "other@example.com", "lead"),
-        ("3", "new@example.com", "converted_user"),  # it was listed as a lead meanwhile
-    ]
-    assert query("select contact_id from snapshots.snap_lead_ids order by 1") == [
-        ("1",),
-        ("2",),
-        ("3",),
-        ("77",),
-    ]
     outcome = elt("check")
     assert outcome.exit_code == 0, outcome.stdout
     outcome = elt("publish")
     assert outcome.exit_code == 1
     assert "readers see what elt run builds" in outcome.stderr
+
+
+def test_what_a_run_refused_to_believe_is_no_history(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"], lists["users"] = [lead(1), lead(77)], [user("u2", 2), user("u3", 3)]
+    with monkeypatch.context() as in_between:
+        in_between.setattr(dbt_build, "build", lambda *_: BuildResult())
+        assert elt("run").exit_code == 0
+        listed = dict(lists)
+        lists["leads"], lists["users"] = [lead(2), lead(88)], []
+        assert "--allow-shrink" in elt("run", "--full-refresh").stderr
+    lists |= listed
+    lists["leads"] = [lead(1)]
+    assert elt("run", "--allow-shrink").exit_code == 0
+    assert contacts(query) == [
+        ("1", "lead1@example.com", "lead"),
+        ("2", "u2@example.com", "direct_user"),
+        ("3", "u3@example.com", "direct_user"),
+    ]
+    assert query("select contact_id from snapshots.snap_lead_ids order by 1") == [("1",), ("77",)]
 
 
 def test_the_guards_work_there(
