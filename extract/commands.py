@@ -180,9 +180,7 @@ def _warehouse() -> str:
     engine = _engine()
     with engine.locked():
         pipeline = open_pipeline(engine, configured_base_url())
-        with pipeline.destination_client() as client:
-            loaded = client.is_storage_initialized()
-        engine.check()
+        loaded = engine.check(pipeline)
     return f"{engine.where} is writable{'' if loaded else ', nothing loaded yet'}"
 
 

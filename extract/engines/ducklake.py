@@ -14,7 +14,7 @@ import duckdb
 from dlt.destinations.impl.ducklake.configuration import DuckLakeCredentials
 
 from extract.engines.engine import Engine, credentials_of
-from extract.engines.session import check_session, locked_session
+from extract.engines.session import locked_session
 from extract.errors import SettingsError
 from extract.folder import Folder
 from extract.warehouse import Warehouse
@@ -66,10 +66,6 @@ class DuckLake(Engine):
         """Hold the working folder, against runs here, and the catalog, against those elsewhere."""
         with super().locked(), locked_session(self._url, self.where) as self._session:
             yield
-
-    def check_lock(self) -> None:
-        """Make sure that the lock is still held."""
-        check_session(self._session, self.where)
 
     @contextmanager
     def opened(

@@ -9,6 +9,7 @@ import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
 
 from extract import settings
+from extract.engines.session import check_session
 from extract.errors import EltError
 from extract.folder import Folder
 from extract.warehouse import Warehouse
@@ -38,6 +39,7 @@ class Engine(ABC):
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
+        self._session: Any = None  # with a server that holds a lock, too; while it is held
 
     @property
     @abstractmethod
@@ -69,15 +71,23 @@ class Engine(ABC):
         with self.folder.locked():
             yield
 
-    def check_lock(self) -> None:  # noqa: B027, the folder's does not get lost
-        """Make sure that the warehouse is still held.
+    def check_lock(self) -> None:
+        """Make sure that the warehouse is still held; the folder's own lock does not get lost.
 
         Raises:
             EltError: it is not, and another run may have begun.
         """
+        if self._session is not None:
+            check_session(self._session, self.where)
 
-    def check(self) -> None:  # noqa: B027, most need nothing
-        """Try what a run needs beside the warehouse."""
+    def check(self, pipeline: dlt.Pipeline) -> bool:
+        """Try what a run needs, and tell whether anything was loaded yet.
+
+        Args:
+            pipeline: of the warehouse.
+        """
+        with pipeline.destination_client() as client:
+            return bool(client.is_storage_initialized())
 
     @contextmanager
     def reserved(self) -> Iterator[None]:

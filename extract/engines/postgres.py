@@ -14,7 +14,7 @@ from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 
 from extract import settings
 from extract.engines.engine import Engine, credentials_of
-from extract.engines.session import check_session, locked_session
+from extract.engines.session import locked_session
 from extract.errors import SettingsError
 from extract.folder import Folder
 from extract.warehouse import Warehouse
@@ -73,10 +73,6 @@ class Postgres(Engine):
     def environment(self) -> dict[str, str]:
         """Return the schema that dbt builds the marts in."""
         return {"CONTACTS_MARTS": self.marts}
-
-    def check_lock(self) -> None:
-        """Make sure that the lock is still held."""
-        check_session(self._session, self.where)
 
     def publish(self, pipeline: dlt.Pipeline) -> Published:
         """Swap the schema of the marts, over the connection that holds the lock."""

@@ -133,8 +133,8 @@ class Spark(Engine):
             "CONTACTS_SPARK_PORT": str(port),
         }
 
-    def check(self) -> None:
-        """Ask the Thrift server for an answer."""
+    def check(self, pipeline: dlt.Pipeline) -> bool:
+        """Ask the Thrift server, too, for an answer."""
         from pyhive import hive  # of the extra
         from thrift.transport.TTransport import TTransportException
 
@@ -148,6 +148,7 @@ class Spark(Engine):
                 f"Spark's Thrift server does not answer at {host}:{port}: {error.message}. Start "
                 "it, or mend [destination.spark] host and port in .dlt/config.toml."
             ) from error
+        return super().check(pipeline)
 
     def check_built(self, pipeline: dlt.Pipeline) -> None:
         """Refuse: there is nothing to publish where readers see what dbt builds."""

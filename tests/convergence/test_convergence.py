@@ -7,7 +7,7 @@ always the same; `make soak` new ones for as long as SOAK_MINUTES says.
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -71,14 +71,19 @@ def changes(number: int) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("kind", KILLS)
-def test_a_run_may_be_killed_at_any_stage(machine: Convergence, kind: str) -> None:
-    for number, (point, count) in enumerate(KILLS[kind]):
+def kill_runs(machine: Convergence, kind: str, kills: Sequence[tuple[str, int]]) -> None:
+    """Kill runs of a kind at some points, each followed by a good one; the last builds, too."""
+    for number, (point, count) in enumerate(kills):
         before = tally[f"killed at {point}"]
         machine.killed_run(changes(number), kind, [], Kill(point, count))
         assert tally[f"killed at {point}"] == before + 1, f"{point} {count} was not reached"
         machine.good_run([("touch", number, 0, 0)], "incremental", [], stop=True)
     machine.good_run(changes(3), "full", [], stop=False)
+
+
+@pytest.mark.parametrize("kind", KILLS)
+def test_a_run_may_be_killed_at_any_stage(machine: Convergence, kind: str) -> None:
+    kill_runs(machine, kind, KILLS[kind])
 
 
 def test_every_fault_fails_a_run_or_is_got_over(machine: Convergence) -> None:

@@ -190,7 +190,8 @@ def _alive_workers(port: int) -> int | None:
 
 def _answers(port: int) -> bool:
     """Say whether a Thrift server answers a query."""
-    from pyhive import hive  # not installed but for tests of engines
+    from pyhive import exc, hive  # not installed but for tests of engines
+    from thrift.Thrift import TException
 
     try:
         with (
@@ -200,7 +201,7 @@ def _answers(port: int) -> bool:
         ):
             cursor.execute("select 1")
             return bool(cursor.fetchall())
-    except Exception:  # whatever the client says of a server that is not up yet
+    except (OSError, TException, exc.Error):
         return False
 
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.convergence.checks import MARTS, tally
+from tests.convergence.checks import MARTS
 from tests.convergence.machine import Convergence
-from tests.convergence.process import Kill
-from tests.convergence.test_convergence import PROFILE, changes
+from tests.convergence.test_convergence import PROFILE, changes, kill_runs
 from tests.engines.conftest import new_database
 
 KILLS = {
@@ -78,12 +77,7 @@ def machine(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OnPostgres
 
 @pytest.mark.parametrize("kind", KILLS)
 def test_a_run_may_be_killed_at_any_stage(machine: OnPostgres, kind: str) -> None:
-    for number, (point, count) in enumerate(KILLS[kind]):
-        before = tally[f"killed at {point}"]
-        machine.killed_run(changes(number), kind, [], Kill(point, count))
-        assert tally[f"killed at {point}"] == before + 1, f"{point} {count} was not reached"
-        machine.good_run([("touch", number, 0, 0)], "incremental", [], stop=True)
-    machine.good_run(changes(3), "full", [], stop=False)
+    kill_runs(machine, kind, KILLS[kind])
 
 
 def test_pages_shift_while_they_are_read(machine: OnPostgres) -> None:
