@@ -5,11 +5,11 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
+from benchmarks.bench import PLAIN, Bench, Loader, Medians, Run, plain, product
+from benchmarks.loading import LARGE, SMALL
+from benchmarks.measure import measure
+from benchmarks.outcome import Bar, Goal, Outcome, mebibytes
 from extract import settings
-from tests.benchmark.bench import PLAIN, Bench, Loader, Medians, Run, plain, product
-from tests.benchmark.loading import LARGE, SMALL
-from tests.benchmark.measure import measure
-from tests.benchmark.outcome import Bar, Goal, Outcome, mebibytes
 
 LEADS, USERS = 550_000, 450_000
 CHANGED = 5_000  # rows of each list: 1%

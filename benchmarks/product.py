@@ -3,7 +3,7 @@
 No run draws the dashboard, which is installed for development but does not come with it; the
 command `dashboard` does.
 
-`python -m tests.benchmark.product {run,load,dashboard} LINK`; the settings tell from where and
+`python -m benchmarks.product {run,load,dashboard} LINK`; the settings tell from where and
 whereto, and the link that dbt by hand follows is made at LINK.
 """
 

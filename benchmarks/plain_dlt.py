@@ -4,7 +4,7 @@ The rows are merged by key and go where they belong without a step of ours; nest
 (`max_table_nesting=0`), as in contacts-elt and the floor. `GET leads/list -> plain.leads`,
 `GET users/list -> plain.users`.
 
-`python -m tests.benchmark.plain_dlt WAREHOUSE STATE [--format parquet] [--dbt PROJECT]`
+`python -m benchmarks.plain_dlt WAREHOUSE STATE [--format parquet] [--dbt PROJECT]`
 """
 
 import argparse

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
+from benchmarks.server import API_KEY
 from extract import settings
-from tests.benchmark.server import API_KEY
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Api:
 @contextmanager
 def running_api(lists: Path) -> Iterator[Api]:
     """Serve a folder's lists while the `with` block runs."""
-    command = [sys.executable, "-m", "tests.benchmark.server", str(lists)]
+    command = [sys.executable, "-m", "benchmarks.server", str(lists)]
     with subprocess.Popen(command, cwd=settings.ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -16,7 +16,7 @@ from typing import Any
 
 import altair as alt
 
-from tests.benchmark.outcome import Bar, Goal, Outcome
+from benchmarks.outcome import Bar, Goal, Outcome
 
 PACKAGES = ("dlt", "dbt-core", "dbt-duckdb", "duckdb", "pyarrow")
 WIDTH = 420  # pixels of the longest bar

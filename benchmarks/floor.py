@@ -4,7 +4,7 @@ No retries, no check of answers, no state but the table: a rerun reads from the 
 has a row older than the newest one loaded. `GET leads/list -> leads`, `GET users/list -> users`,
 in native types, `attributes` as JSON text.
 
-`python -m tests.benchmark.floor WAREHOUSE --in-flight 8`
+`python -m benchmarks.floor WAREHOUSE --in-flight 8`
 """
 
 import argparse
@@ -21,7 +21,7 @@ import orjson
 import pyarrow as pa
 from urllib3 import HTTPConnectionPool
 
-from tests.benchmark.contacts import LISTS
+from benchmarks.contacts import LISTS
 
 Row = dict[str, Any]
 PAGE_SIZE = 50

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from tests.benchmark.bench import (
+from benchmarks.bench import (
     PLAIN,
     PLAIN_DEFAULT,
     Bench,
@@ -12,7 +12,7 @@ from tests.benchmark.bench import (
     floor,
     product,
 )
-from tests.benchmark.outcome import Bar, Goal, Outcome, mebibytes
+from benchmarks.outcome import Bar, Goal, Outcome, mebibytes
 
 SMALL = 20_000  # rows of each list
 LARGE = 200_000

@@ -1,4 +1,4 @@
-"""The benchmark's command line: `python -m tests.benchmark [--runs 3] [scenario ...]`."""
+"""The benchmark's command line: `python -m benchmarks [--runs 3] [scenario ...]`."""
 
 import argparse
 import logging
@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import loading, report, running
+from benchmarks.bench import Bench
+from benchmarks.measure import CommandError
 from extract import settings
-from tests.benchmark import loading, report, running
-from tests.benchmark.bench import Bench
-from tests.benchmark.measure import CommandError
 
 SCENARIOS = {
     "cpu": loading.cpu,
@@ -27,7 +27,7 @@ logger = logging.getLogger("benchmark")
 
 def main() -> None:
     """Run scenarios, print and keep what they find."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
     parser.add_argument("--runs", type=int, default=3, help="to take medians of (default: 3)")
     parser.add_argument(

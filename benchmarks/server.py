@@ -9,7 +9,7 @@
 - `set?latency=50&rate=100&max_per_page=100`: milliseconds that each answer takes; answers a second,
   beyond which come 429s (0: no limit); the most rows a page.
 
-`python -m tests.benchmark.server FOLDER` prints its port.
+`python -m benchmarks.server FOLDER` prints its port.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.benchmark.contacts import INDEX_TYPE, LISTS, SEPARATOR
+from benchmarks.contacts import INDEX_TYPE, LISTS, SEPARATOR
 
 API_KEY = "recognisable-key-4711"
 WRONG_KEY = b'{"error":{"message":"Access token not found.","code":0}}'
@@ -209,7 +209,7 @@ async def serve(folder: Path, port: int) -> None:
 
 def main() -> None:
     """Serve the lists that the command line names."""
-    parser = argparse.ArgumentParser(description="Serve the lists of tests.benchmark.contacts.")
+    parser = argparse.ArgumentParser(description="Serve the lists of benchmarks.contacts.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
     options = parser.parse_args()

@@ -1,10 +1,10 @@
-"""Makes the two lists as the API sends them, in files that `tests.benchmark.server` serves.
+"""Makes the two lists as the API sends them, in files that `benchmarks.server` serves.
 
 `leads.json` and `users.json` are JSON arrays, a row a line, newest `last_update` first. Beside each
 stands its index, `leads.index` and `users.index`: where each row begins, and where one after the
 last would, as 64-bit numbers. Everything streams, so that lists of gigabytes need little memory.
 
-`python -m tests.benchmark.contacts FOLDER --leads 20000 --users 20000`
+`python -m benchmarks.contacts FOLDER --leads 20000 --users 20000`
 """
 
 import argparse

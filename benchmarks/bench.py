@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import duckdb
 
-from tests.benchmark.api import Api, Stats, running_api
-from tests.benchmark.contacts import LISTS, write_lists
-from tests.benchmark.measure import CommandError, Usage, measure
-from tests.benchmark.outcome import mebibytes
+from benchmarks.api import Api, Stats, running_api
+from benchmarks.contacts import LISTS, write_lists
+from benchmarks.measure import CommandError, Usage, measure
+from benchmarks.outcome import mebibytes
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Loader:
     def command(self, folder: Path) -> list[str]:
         """Return the command to run."""
         words = [word.format(folder) for word in self.arguments.split()]
-        return [sys.executable, "-m", f"tests.benchmark.{self.module}", *words]
+        return [sys.executable, "-m", f"benchmarks.{self.module}", *words]
 
     def rows(self, folder: Path) -> dict[str, int]:
         """Return how many rows were loaded."""
