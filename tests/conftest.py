@@ -1,10 +1,6 @@
-"""Every test gets its own API on loopback, its own data folder and no waiting between retries."""
+"""Fixtures of all layers. Every test has its own API on loopback, data folder and settings."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,49 +9,44 @@ import duckdb
 import pytest
 import tenacity.nap
 
-from extract import dbt_build, folder, settings
+from extract import dbt_build, folder
 from extract.__main__ import main
 from extract.ahead import ReadAhead
 from extract.dbt_build import BuildResult
+from extract.project import use_project
 from extract.sandbox import ApiServer
 from publish import dashboard, publication
-from tests.builders import Lists
+from tests.support import templates
+from tests.support.builders import Lists, Load, Row
+from tests.support.compiled import Compiled
+from tests.support.dbt import (
+    PARSED,
+    Dbt,
+    dbt_in_children,
+    link_project,
+    parse_project,
+    run_dbt,
+)
+from tests.support.elt import API_KEY, Elt, Outcome, Query
+from tests.support.forked import Ended
+from tests.support.syncs import DAYS, EVERY_RUN
 
-API_KEY = "recognisable-key-4711"
-# a run in a process of its own, after which dbt by hand still finds the warehouse that it found
-RUN = """
-import sys
-from pathlib import Path
-from extract import folder
-from extract.__main__ import main
-folder.LAST_RUN = Path(sys.argv[1])
-sys.exit(main(["run"]))
-"""
-
-
-@dataclass
-class Outcome:
-    """How a command ended, and what it said."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-Elt = Callable[..., Outcome]
-Query = Callable[[str], list[tuple[Any, ...]]]
+pytest_plugins = ["tests.support.published", "tests.support.browser", "tests.support.databases"]
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
+    """`[elt] data_dir` of this test."""
     return tmp_path / "data"
 
 
 @pytest.fixture(autouse=True)
 def own_settings(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of this test, whatever a developer has configured."""
+    use_project()
     monkeypatch.setenv("ELT__DATA_DIR", str(data_dir))
     monkeypatch.setenv("SOURCES__ANALYTICS_API__API_KEY", API_KEY)
-    # one request after the other, so that tests can tell their order; tests of it read ahead
+    # requests in the order of the pages; tests of prefetching set more
     monkeypatch.setenv("SOURCES__ANALYTICS_API__MAX_IN_FLIGHT", "1")
     monkeypatch.setattr(folder, "LAST_RUN", tmp_path / "last_run")
 
@@ -83,6 +74,7 @@ def lists() -> Lists:
 
 @pytest.fixture
 def api(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """The API of this test, which is the configured one."""
     with ApiServer(lambda: lists, API_KEY) as server:
         monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", server.url)
         yield server
@@ -94,22 +86,29 @@ def elt(capsys: pytest.CaptureFixture[str]) -> Elt:
 
     def run(*arguments: str) -> Outcome:
         exit_code = main(arguments)
-        said = capsys.readouterr()
-        return Outcome(exit_code, said.out, said.err)
+        printed = capsys.readouterr()
+        return Outcome(exit_code, printed.out, printed.err)
 
     return run
 
 
 @pytest.fixture
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the stages after loading, for tests of what comes before them."""
+    """Leave out the stages after loading."""
     monkeypatch.setattr(dbt_build, "build", lambda *_: BuildResult())
     monkeypatch.setattr(publication, "publish", lambda *_: None)
 
 
 @pytest.fixture
+def with_dbt(tmp_path: Path, parsed_project: Path) -> Iterator[None]:
+    """Run dbt in forked children, with the parsed project that all tests share."""
+    with dbt_in_children(tmp_path, parsed_project):
+        yield
+
+
+@pytest.fixture
 def query(data_dir: Path) -> Query:
-    """Ask the warehouse of this test."""
+    """Query the warehouse of this test."""
 
     def ask(sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(data_dir / "warehouse.duckdb"), read_only=True) as warehouse:
@@ -119,13 +118,94 @@ def query(data_dir: Path) -> Query:
 
 
 @pytest.fixture(scope="session")
-def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a warehouse that `elt run` loaded from the sandbox and built."""
-    data_dir = tmp_path_factory.mktemp("sandbox")
-    environment = {**os.environ, "ELT__DATA_DIR": str(data_dir)}
-    command = [sys.executable, "-c", RUN, str(data_dir / "last_run")]
-    run = subprocess.run(
-        command, env=environment, cwd=settings.ROOT, capture_output=True, text=True, check=False
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all test workers of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return (own if worker_id == "master" else own.parent) / "shared"
+
+
+@pytest.fixture(scope="session")
+def parsed_project(shared_folder: Path, pytestconfig: pytest.Config) -> Path:
+    """The file of the parsed dbt project; dbt itself notices what changed since."""
+    cache = pytestconfig.cache
+    assert cache
+    kept = cache.mkdir("dbt")
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "parsed").symlink_to(parse_project(kept))
+
+    return templates.made_once(shared_folder / "dbt", make) / "parsed"
+
+
+@pytest.fixture
+def shared_parse(parsed_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let dbt in processes of their own use the parsed project that all tests share."""
+    monkeypatch.setenv(PARSED, str(parsed_project))
+
+
+@pytest.fixture(scope="session")
+def sandbox_folder(shared_folder: Path, parsed_project: Path) -> Path:
+    """The data folder of a complete run on the sandbox API, with its dashboard; never changed."""
+    made = templates.made_once(
+        shared_folder / "sandbox_run",
+        lambda folder: templates.sandbox_run(folder, parsed_project),
     )
-    assert run.returncode == 0, run.stderr
-    return data_dir / "sandbox"
+    return made / "sandbox"
+
+
+@pytest.fixture
+def sandbox_copy(sandbox_folder: Path, data_dir: Path) -> Path:
+    """A copy of the sandbox's data folder, as this test's `data_dir`."""
+    templates.copy_data(sandbox_folder, data_dir)
+    return data_dir
+
+
+@pytest.fixture(scope="session")
+def compiled(sandbox_folder: Path) -> Compiled:
+    """The SQL of all models and data tests."""
+    return Compiled(sandbox_folder / "dbt")
+
+
+@pytest.fixture
+def loaded(
+    lists: Lists, api: ApiServer, elt: Elt, without_models: None, data_dir: Path,
+    shared_folder: Path, monkeypatch: pytest.MonkeyPatch,
+) -> Load:  # fmt: skip
+    """Let the API list leads and users, and make the warehouse that a first run leaves of them."""
+
+    def load(leads: list[Row], users: list[Row]) -> None:
+        lists["leads"], lists["users"] = leads, users
+
+        def run() -> None:
+            # another API, so that this test's has had no requests, as where the warehouse is copied
+            with ApiServer(lambda: lists, API_KEY) as first, monkeypatch.context() as patched:
+                patched.setenv("SOURCES__ANALYTICS_API__BASE_URL", first.url)
+                assert elt("run").exit_code == 0
+
+        templates.load_once(shared_folder / "loaded", lists, api.url, data_dir, run)
+
+    return load
+
+
+@pytest.fixture
+def full_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every run a full sync, as the last one is always too old."""
+    monkeypatch.setenv(DAYS, EVERY_RUN)
+
+
+@pytest.fixture
+def project(tmp_path: Path, data_dir: Path) -> Path:
+    """A dbt project of links to this one, whose last run is this test's warehouse."""
+    return link_project(tmp_path / "transform", data_dir)
+
+
+@pytest.fixture
+def dbt(project: Path, tmp_path: Path, parsed_project: Path) -> Dbt:
+    """Run a command of dbt manually, in `project`."""
+
+    def run(*arguments: str, **environment: str) -> Ended:
+        environment.setdefault(PARSED, str(parsed_project))
+        return run_dbt(project, *arguments, output=tmp_path / "dbt_output", **environment)
+
+    return run

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 from hypothesis.stateful import RuleBasedStateMachine
 
-from tests.convergence.contacts import KEYS, Contact, Contacts, Key, WatchedServer
+from tests.support.convergence.contacts import KEYS, Contact, Contacts, Key, WatchedServer
 
 MARTS = ("dim_contacts", "dim_leads", "dim_users", "fct_contact_changes", "fct_loads")
 BUILT = (*(f"marts.{mart}" for mart in MARTS), "snapshots.snap_contacts")

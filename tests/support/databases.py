@@ -1,4 +1,4 @@
-"""A server for all tests, and a database of its own for each."""
+"""A PostgreSQL server for all tests of a worker, and an empty database for each."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,8 +8,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from tests.conftest import Query
-from tests.engines.postgres import find_postgres, postgres_server
+from tests.support.postgres import find_postgres, postgres_server
+
+# of each test: dbt parses the project again for a database of another name
+DATABASE = "contacts_of_a_test"
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +29,8 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def database(server: str) -> str:
     """The URL of an empty database."""
-    return new_database(server)
+    ask(server, f"drop database if exists {DATABASE} with (force)")
+    return new_database(server, DATABASE)
 
 
 @pytest.fixture
@@ -38,17 +41,21 @@ def on_postgres(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return database
 
 
-@pytest.fixture
-def query(on_postgres: str) -> Query:
-    """Ask the database of this test."""
-    return lambda sql: ask(on_postgres, sql)
+def new_database(server: str, name: str = "") -> str:
+    """Make an empty database, and return its URL.
 
-
-def new_database(server: str) -> str:
-    """Make an empty database, and return its URL."""
-    name = f"d{uuid.uuid4().hex}"
+    Args:
+        server: the URL of the server's first database.
+        name: of the new one; by default, one that no other has.
+    """
+    name = name or f"d{uuid.uuid4().hex}"
     ask(server, f"create database {name}")
     return server.rpartition("/")[0] + f"/{name}"
+
+
+def as_superuser(url: str) -> str:
+    """Return the URL of a database for the server's superuser."""
+    return url.replace("contacts:secret", "postgres:secret")
 
 
 def ask(url: str, sql: str) -> list[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ timezone = 'Pacific/Auckland'
 fsync = off
 synchronous_commit = off
 full_page_writes = off
+jit = off
 """
 INITDB = [
     *("--username=postgres", "--auth-local=reject", "--auth-host=scram-sha-256", "--no-sync"),
@@ -40,11 +41,11 @@ def find_postgres() -> Path | None:
 
 @contextlib.contextmanager
 def postgres_server() -> Iterator[str]:
-    """Run a server with an empty database, and tell its URL."""
+    """Run a server, and yield the URL of its empty database."""
     binaries = find_postgres()
     assert binaries, "no PostgreSQL server is installed"
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
-    # it refuses to run as root, who may become somebody else
+    # it refuses to run as root, who can run it as another user
     nobody: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []}
     runs_as = nobody if os.geteuid() == 0 else {}
     if runs_as:

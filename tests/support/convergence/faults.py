@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from extract.sandbox.server import Fault, ListRequest, Reply
-from tests.builders import FINAL, NO_LIST, PASSING, REFUSALS, at
-from tests.convergence.contacts import WatchedServer
+from tests.support.builders import FINAL, NO_LIST, PASSING, REFUSALS, at
+from tests.support.convergence.contacts import WatchedServer
 
 TIME_OUT = 1  # seconds that a run waits for an answer, where the fault is that none comes
 SILENCE, SAME_PAGE = "no answer in time", "the page is ignored"

@@ -15,6 +15,17 @@ CERTIFICATE = Path(__file__).with_name("no_secret_test_server.pem")
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
+def pages_asked(api: ApiServer, name: str = "leads", after: int = 0) -> list[int]:
+    """Return the pages of an endpoint that were asked for, in the order of the requests.
+
+    Args:
+        api: the API.
+        name: `leads` or `users`.
+        after: leaves out so many earlier requests, of both endpoints.
+    """
+    return [request.page for request in api.requests[after:] if request.name == name]
+
+
 class RawServer:
     """Answers each connection with what `answer` writes to it, once a request has come."""
 

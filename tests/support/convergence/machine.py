@@ -10,10 +10,17 @@ from hypothesis.stateful import rule
 
 from extract.sandbox.server import Fault as Failing
 from extract.sandbox.server import ListRequest
-from tests.convergence.checks import BUILT, LOADED, MARTS, STATE, Checks, tally
-from tests.convergence.contacts import EVENTS, KEYLESS, KEYS, Contacts, WatchedServer
-from tests.convergence.faults import FAULTS, SAME_PAGE, SILENCE, TIME_OUT, exit_codes, fault_on
-from tests.convergence.process import KILL_POINTS, Kill, run
+from tests.support.convergence.checks import BUILT, LOADED, MARTS, STATE, Checks, tally
+from tests.support.convergence.contacts import EVENTS, KEYLESS, KEYS, Contacts, WatchedServer
+from tests.support.convergence.faults import (
+    FAULTS,
+    SAME_PAGE,
+    SILENCE,
+    TIME_OUT,
+    exit_codes,
+    fault_on,
+)
+from tests.support.convergence.process import KILL_POINTS, Kill, run
 
 Event = tuple[str, int, int, int]  # arguments of Contacts.happen
 Shift = tuple[int, Event]

@@ -31,8 +31,8 @@ NO_SHUFFLE_OF_200 = 4  # partitions; Spark's default is 200, for terabytes
 class SparkCluster:
     """A running cluster: where dbt and people find it.
 
-    `processes` are those started here, by name; executors are children of the workers. `ui` answers
-    Spark's REST API of the application, `/api/v1/applications`.
+    `processes` are those started here, by name; executors are children of the workers. `ui` is the
+    root of the application's REST API, `/api/v1/applications`.
     """
 
     port: int
@@ -54,7 +54,7 @@ def spark_cluster(
     memory: str = "1g",
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[SparkCluster]:
-    """Start a cluster, wait until it answers, and stop it at the end, whatever happens.
+    """Start a cluster, wait until it responds, and stop it at the end, whatever happens.
 
     Args:
         workers: how many processes work on a query.
@@ -63,7 +63,7 @@ def spark_cluster(
         settings: of Spark, over those given here.
 
     Yields:
-        The cluster, whose Thrift server has answered a query and whose workers have all come.
+        The cluster, whose Thrift server has run a query and whose workers have all registered.
 
     Raises:
         RuntimeError: a process ended, or was not ready in time; its log's end is shown.
@@ -100,7 +100,7 @@ def spark_cluster(
             *("--hiveconf", f"hive.server2.thrift.port={port}"),
             memory=THRIFT_MEMORY,
         )
-        starter.wait_for("thrift", lambda: _answers(port))
+        starter.wait_for("thrift", lambda: _runs_queries(port))
         yield cluster
 
 
@@ -151,8 +151,8 @@ class _Starter:
         while not is_ready():
             ended = [other for other, process in self.running.items() if process.poll() is not None]
             if ended or time.monotonic() > deadline:
-                said = (self.cluster.folder / f"{(ended or [name])[0]}.log").read_text()
-                raise RuntimeError(f"Spark's {name} is not ready: {said[-2000:]}")
+                log = (self.cluster.folder / f"{(ended or [name])[0]}.log").read_text()
+                raise RuntimeError(f"Spark's {name} is not ready: {log[-2000:]}")
             time.sleep(0.3)
 
 
@@ -180,16 +180,16 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _alive_workers(port: int) -> int | None:
-    """Return how many workers a master has; None while it does not answer."""
+    """Return how many workers a master has; None while it does not respond."""
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/json/", timeout=5) as answer:
-            return int(json.load(answer)["aliveworkers"])
+        with urllib.request.urlopen(f"http://{HOST}:{port}/json/", timeout=5) as response:
+            return int(json.load(response)["aliveworkers"])
     except (OSError, ValueError, KeyError):
         return None
 
 
-def _answers(port: int) -> bool:
-    """Say whether a Thrift server answers a query."""
+def _runs_queries(port: int) -> bool:
+    """Return whether a Thrift server runs a query."""
     from pyhive import exc, hive  # not installed but for tests of engines
     from thrift.Thrift import TException
 

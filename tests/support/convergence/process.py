@@ -1,22 +1,18 @@
 """Real runs in processes of their own, quick to start and easy to kill.
 
-A fork server imports dlt and dbt once; each run is a fork of it, with nothing left of the run
-before. `kill_at` sends it SIGKILL at a stage, which is real: nothing is flushed, closed or undone.
+A kill is a SIGKILL that the process sends to itself at a stage: nothing is flushed, closed or
+undone.
 """
 
-import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.convergence.process", "extract.pipeline", "dbt.cli.main"])
-TIMEOUT = 300  # seconds; a run takes about two
+from tests.support.forked import run_in_child
 
 # what is counted before a kill, and up to where: pages, calls, or SQL statements of the stage
 KILL_POINTS = {
@@ -44,73 +40,42 @@ def run(
 ) -> tuple[int, str]:
     """Run `elt run` in a process of its own.
 
+    Args:
+        folder: of this history; for what the process prints.
+        environment: settings, beside those of this process.
+        kill: where the process dies.
+        arguments: of `elt run`.
+
     Returns:
         The exit code, minus the signal's number if it was killed, and what was printed.
     """
-    said = folder / "said.txt"
-    process = _CONTEXT.Process(target=_child, args=(said, environment, kill, arguments))
-    process.start()
-    process.join(TIMEOUT)
-    if process.is_alive():
-        process.kill()
-        raise TimeoutError(f"elt run took more than {TIMEOUT} s")
-    assert process.exitcode is not None
-    return process.exitcode, said.read_text(errors="replace")
+    ended = run_in_child(
+        _elt_run,
+        folder,
+        kill,
+        arguments,
+        output=folder / "output",
+        environment={**os.environ, **environment},
+    )
+    return ended.exit_code, ended.stdout + ended.stderr
 
 
-def _child(
-    said: Path, environment: dict[str, str], kill: Kill | None, arguments: tuple[str, ...]
-) -> None:
-    os.environ.update(environment)
-    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    from extract import folder, settings
+def _elt_run(folder: Path, kill: Kill | None, arguments: tuple[str, ...]) -> int:
+    from extract import folder as data_folder
+    from extract import settings
     from extract.__main__ import main
     from extract.ahead import ReadAhead
+    from tests.support.dbt import dbt_in_this_process
 
     patch.object(ReadAhead, "wait", lambda *_: None).start()  # between retries
-    if seconds := environment.get("CONVERGENCE_TIMEOUT"):
+    if seconds := os.environ.get("CONVERGENCE_TIMEOUT"):
         patch.object(settings, "TIMEOUTS", (10, float(seconds))).start()
-    patch.object(folder, "LAST_RUN", said.with_name("last_run")).start()
+    patch.object(data_folder, "LAST_RUN", folder / "last_run").start()
     patch("publish.dashboard.is_installed", lambda: False).start()  # it takes seconds
-    _run_dbt_here()
+    dbt_in_this_process(folder, parsed=None)  # an environment variable names the parsed project
     if kill:
         _arm(kill)
-    exit_code = main(["run", *arguments])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)
-
-
-def _run_dbt_here() -> None:
-    """Let dlt's dbt runner do here what it does in a new interpreter, slow to start."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dlt.common.configuration.utils import add_config_to_env
-    from dlt.helpers.dbt.dbt_utils import init_logging_and_run_dbt_command
-
-    from extract.dbt_build import BuildRunner
-
-    connections: Any = DuckDBConnectionManager  # its methods have no types
-
-    def command(runner: Any, name: str, arguments: Any, package_vars: Any) -> Any:
-        add_config_to_env(runner.credentials, ("dlt",))
-        try:
-            return init_logging_and_run_dbt_command(
-                runner.config.runtime.log_level,
-                False,
-                runner.package_path,
-                name,
-                runner.config.package_profiles_dir,
-                runner.config.package_profile_name,
-                arguments,
-                package_vars,
-            )
-        finally:  # dbt leaves the warehouse open until its process ends
-            connections.close_all_connections()
-
-    patch.object(BuildRunner, "_run_dbt_command", command).start()
+    return main(["run", *arguments])
 
 
 def _arm(kill: Kill) -> None:

@@ -1,1 +1,0 @@
-"""The same pipeline on other engines."""
