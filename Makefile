@@ -12,8 +12,11 @@ LINT_TARGET := target/lint
 
 ENGINES := postgres ducklake spark
 
-.PHONY: help elt dashboard docs check sandbox install $(ENGINES) test lint format types pytest \
-	test-ducklake test-spark soak bench lock clean
+# two test workers; tests of one server or browser stay on one of them
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+.PHONY: help elt dashboard docs check sandbox install $(ENGINES) dev test test-fast test-slow lint \
+	types pytest test-ducklake test-spark soak bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {sub(": .*", "", $$1); printf "  %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +42,15 @@ install: $(VENV)/run ## install what running needs
 
 postgres ducklake spark: %: $(VENV)/% ## install what [elt] destination of this name needs
 
-test: lint types pytest ## run every check
+dev: $(VENV)/dev ## install what developing needs
+
+test: lint types pytest ## run every check, in less than 12 minutes
+
+test-fast: $(VENV)/dev ## run the unit and integration tests, in less than 90 seconds
+	@$(PYTEST) tests/unit tests/integration
+
+test-slow: $(VENV)/dev ## try kills, faults and random histories, in less than 20 minutes
+	@$(PYTEST) --durations 15 tests/slow
 
 lint: $(VENV)/dev ## check style and rules of Python, SQL and the dbt project
 	@echo "lint: Python, SQL, dbt project"
@@ -53,21 +64,21 @@ types: $(VENV)/dev ## check types
 	@echo "types:"
 	@$(BIN)/mypy
 
-pytest: $(VENV)/dev ## run the unit, integration and dbt tests
-	@$(BIN)/pytest
+pytest: $(VENV)/dev ## run the complete runs, integration and unit tests
+	@$(PYTEST) --durations 15 tests/e2e tests/integration tests/unit
 
 test-ducklake: PACKAGES := ducklake
 test-spark: PACKAGES := cluster
 test-ducklake test-spark: test-%: ## test the engine of this name, in an environment of its own
 	@$(MAKE) --no-print-directory VENV=.venv-$* .venv-$*/dev
 	@$(MAKE) --no-print-directory VENV=.venv-$* .venv-$*/$(PACKAGES)
-	@.venv-$*/bin/pytest -m $* tests/engines
+	@.venv-$*/bin/pytest -m $* tests/slow/test_$*.py
 
-soak: $(VENV)/dev ## try random histories of faults and kills, for SOAK_MINUTES (60)
-	@$(BIN)/pytest -m soak tests/convergence
+soak: $(VENV)/dev ## try new random histories of faults and kills, for SOAK_MINUTES (60)
+	@$(BIN)/pytest -m soak tests/slow
 
-bench: $(VENV)/dev ## measure beside plain dlt and a loader by hand: SCENARIOS (all), RUNS (3)
-	@$(BIN)/python -m tests.benchmark --runs $(RUNS) $(SCENARIOS)
+bench: $(VENV)/dev ## measure beside plain dlt and a hand-written loader: SCENARIOS (all), RUNS (3)
+	@$(BIN)/python -m benchmarks --runs $(RUNS) $(SCENARIOS)
 
 format: $(VENV)/dev ## format Python and SQL
 	@$(BIN)/ruff format .

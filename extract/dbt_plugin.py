@@ -1,8 +1,8 @@
 """A dbt-duckdb plugin: ends dbt at once where there is no warehouse.
 
 Without it, dbt tries for minutes to open the missing file and ends with a traceback. `elt run`
-starts dbt only on a warehouse that exists, so this is for dbt that is run manually: in a fresh clone,
-or after the data folder was removed.
+starts dbt only on a warehouse that exists, so this is for dbt that is run manually: in a fresh
+clone, or after the data folder was removed.
 """
 
 from pathlib import Path
