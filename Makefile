@@ -44,7 +44,9 @@ postgres ducklake spark: %: $(VENV)/% ## install what [elt] destination of this 
 
 dev: $(VENV)/dev ## install what developing needs
 
-test: lint types pytest ## run every check, in less than 12 minutes
+test: $(VENV)/dev ## run every check, in less than 12 minutes
+	@$(MAKE) --no-print-directory --jobs 2 lint types
+	@$(MAKE) --no-print-directory pytest
 
 test-fast: $(VENV)/dev ## run the unit and integration tests, in less than 90 seconds
 	@$(PYTEST) tests/unit tests/integration
