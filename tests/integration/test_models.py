@@ -1,4 +1,4 @@
-"""The models on loaded rows: what they make of dirty rows and of every spelling of a moment.
+"""The models on loaded rows: what they make of dirty rows and of every spelling of a timestamp.
 
 Contacts that change between runs are in tests/e2e/test_history.py.
 """

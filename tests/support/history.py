@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -195,13 +195,12 @@ def _now() -> str:
 
 
 def _connect(
-    connect: Callable[..., duckdb.DuckDBPyConnection],
-    *arguments: Any,
-    config: Mapping[str, Any] | None = None,
-    **options: Any,
+    connect: Callable[..., duckdb.DuckDBPyConnection], *arguments: Any, **options: Any
 ) -> duckdb.DuckDBPyConnection:
     """Open a database as DuckDB does on a machine in the time zone."""
-    return connect(*arguments, config={**(config or {}), "TimeZone": TIME_ZONE}, **options)
+    connection = connect(*arguments, **options)
+    connection.execute(f"set global TimeZone = '{TIME_ZONE}'")
+    return connection
 
 
 def _run(output: Path, parsed: Path, arguments: tuple[str, ...]) -> int:
