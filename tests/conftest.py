@@ -1,5 +1,6 @@
 """Fixtures of all layers. Every test has its own API on loopback, data folder and settings."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,13 +128,13 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 @pytest.fixture(scope="session")
 def parsed_project(shared_folder: Path, pytestconfig: pytest.Config) -> Path:
     """The file of the parsed dbt project; dbt itself notices what changed since."""
-    cache = pytestconfig.cache
-    assert cache
-    kept = cache.mkdir("dbt")
+    cache = getattr(pytestconfig, "cache", None)  # kept for the next session
+    kept = cache.mkdir("dbt") if cache else shared_folder / "dbt_project"
 
     def make(folder: Path) -> None:
         folder.mkdir()
-        (folder / "parsed").symlink_to(parse_project(kept))
+        with templates.locked(kept):
+            shutil.copy(parse_project(kept), folder / "parsed")
 
     return templates.made_once(shared_folder / "dbt", make) / "parsed"
 

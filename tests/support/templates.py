@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,6 +21,15 @@ from tests.support.dbt import dbt_in_this_process
 from tests.support.forked import run_in_child
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time make a folder or change what is in it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
     """Make a folder that all test workers share, unless one of them has made it.
 
@@ -28,9 +37,7 @@ def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
         folder: exists only when it is complete.
         make: makes it under another name.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         if not folder.exists():
             begun = folder.with_name(f"{folder.name}.begun")
             shutil.rmtree(begun, ignore_errors=True)
