@@ -168,6 +168,15 @@ def test_only_countries_of_five_contacts_and_the_largest_ten_are_named(changed: 
     assert total(found["countries"], "country", "other countries", "contacts") == 10 + 4
 
 
+def test_a_channel_or_country_of_four_contacts_is_not_named_though_there_are_few(
+    changed: Change,
+) -> None:
+    rows = [("named", "cpc", "Italy", 5), ("rare", "word", "Tinyland", 4)]
+    found = figures.read(changed(*contacts_of(*rows)))
+    assert [row["channel"] for row in found["channels"]] == ["named / cpc", "other channels"]
+    assert {row["country"] for row in found["countries"]} == {"Italy", "other countries"}
+
+
 @pytest.mark.parametrize(
     "text",
     ["ada@example.com", "ada%40example.com", "+39 347 1234567", f"{'ada.' * 20}@example.com"],
