@@ -25,7 +25,7 @@ from tests.support.unexpected import HOSTILE
 
 @pytest.fixture
 def api(own_settings: None, lists: Lists, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """An API that accepts the key, which is the configured one."""
+    """An API that accepts the API key, which is the configured one."""
     monkeypatch.setenv("SOURCES__ANALYTICS_API__API_KEY", KEY)
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
     with ApiServer(lambda: lists, KEY) as server:

@@ -35,14 +35,14 @@ WITH_SECRETS = {
 
 @pytest.fixture
 def own_key(own_settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use the key that is searched for, and let dlt log what it can."""
+    """Use the API key that is searched for, and let dlt log what it can."""
     monkeypatch.setenv(SETTING, KEY)
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
 
 
 @pytest.fixture
 def api(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """An API that accepts the key."""
+    """An API that accepts the API key."""
     with ApiServer(lambda: lists, KEY) as server:
         monkeypatch.setenv(URL, server.url)
         yield server
@@ -56,7 +56,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 def assert_redacted(outcome: Outcome, log: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    """Fail if a command printed, logged or wrote the key."""
+    """Fail if a command printed, logged or wrote the API key."""
     assert_no_key_in_output(outcome)
     assert_no_key_in_log(log)
     assert_no_key_in_files(tmp_path)
@@ -66,7 +66,7 @@ ECHOED = ["body: percent twice", "body that breaks off", "refusal", "header with
 
 
 @pytest.mark.parametrize("echo", ECHOED)
-def test_a_failed_run_writes_no_key_that_the_api_sent_back(
+def test_a_failed_run_writes_no_api_key_that_the_api_sent_back(
     api: ApiServer, elt: Elt, log: pytest.LogCaptureFixture, tmp_path: Path, echo: str
 ) -> None:
     api.fault = at(ECHOES[echo])
@@ -80,7 +80,7 @@ def test_a_failed_run_writes_no_key_that_the_api_sent_back(
     assert_redacted(elt("check", "--debug"), log, tmp_path)
 
 
-def test_a_run_that_gets_no_http_writes_no_key(
+def test_a_run_that_gets_no_http_writes_no_api_key(
     elt: Elt, log: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with raw_server(NO_HTTP["status line"]) as server:
@@ -91,7 +91,7 @@ def test_a_run_that_gets_no_http_writes_no_key(
     assert_redacted(outcome, log, tmp_path)
 
 
-def test_a_run_that_cannot_connect_writes_no_key(
+def test_a_run_that_cannot_connect_writes_no_api_key(
     api: ApiServer,
     elt: Elt,
     log: pytest.LogCaptureFixture,
@@ -129,7 +129,7 @@ def test_a_base_url_with_secrets_in_it_is_not_printed(
         "drop table _dlt_loads",
     ],
 )
-def test_a_load_that_fails_writes_no_key(
+def test_a_load_that_fails_writes_no_api_key(
     loaded: Load,
     elt: Elt,
     log: pytest.LogCaptureFixture,
@@ -149,7 +149,7 @@ def test_a_load_that_fails_writes_no_key(
     assert_redacted(outcome, log, tmp_path)
 
 
-def test_rows_that_contain_the_key_are_stored_without_it(
+def test_rows_that_contain_the_api_key_are_stored_without_it(
     lists: Lists,
     api: ApiServer,
     elt: Elt,

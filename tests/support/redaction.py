@@ -15,6 +15,7 @@ from urllib.parse import quote
 import duckdb
 import pytest
 from dlt.common import logger as dlt_logger
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.versioned_state import decompress_state
 
 from extract.errors import causes
@@ -39,7 +40,7 @@ SPELLINGS = {
     "base64 of the header": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
     "base64 for URLs": base64.urlsafe_b64encode(f"x{KEY}".encode()).decode(),
 }
-# replies that contain the key
+# replies that contain the API key
 ECHOES = {
     **{
         f"body: {name}": Reply(400, f"No project {spelling} here.".encode())
@@ -60,7 +61,7 @@ ECHOES = {
     "other headers": Reply(400, headers={"X-Authorization": f"Bearer {KEY}", KEY[:12]: KEY}),
     "header without a colon": Reply(400, headers={f"X: y\r\n{KEY} is no header\r\nZ": "z"}),
 }
-# responses that contain the key and are hardly HTTP
+# responses that contain the API key and are hardly HTTP
 NO_HTTP = {
     "status line": f"ERROR {KEY}\r\n\r\n".encode(),
     "status": f"HTTP/1.1 abc {KEY}\r\n\r\n".encode(),
@@ -73,7 +74,7 @@ NO_HTTP = {
 
 @cache
 def _needles() -> frozenset[bytes]:
-    """Return what betrays the key, in small letters: no spelling above is without one of them."""
+    """Return what betrays the API key, in small letters; every spelling above has one of them."""
     words = ("rec0gnisable", "fragm3nt")
     found = {spelling.lower().encode() for spelling in SPELLINGS.values()}
     for word in words:
@@ -85,7 +86,7 @@ def _needles() -> frozenset[bytes]:
 
 
 def assert_no_key(where: str, *contents: bytes) -> None:
-    """Fail if one of the contents has the key in any spelling."""
+    """Fail if one of the contents has the API key in any spelling."""
     for content in contents:
         low = content.lower()
         for needle in _needles():
@@ -93,7 +94,7 @@ def assert_no_key(where: str, *contents: bytes) -> None:
 
 
 def assert_no_key_in_failure(failure: BaseException | None) -> None:
-    """Fail if an exception, one behind it, or their traceback has the key."""
+    """Fail if an exception, one behind it, or their traceback has the API key."""
     assert failure
     for error in causes(failure):
         assert_no_key("an exception", str(error).encode(), repr(error).encode())
@@ -101,19 +102,19 @@ def assert_no_key_in_failure(failure: BaseException | None) -> None:
 
 
 def assert_no_key_in_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Fail if a log record has the key."""
+    """Fail if a log record has the API key."""
     assert_no_key("the log", caplog.text.encode())
     for record in caplog.records:
         assert_no_key("a log record", repr(vars(record)).encode())
 
 
 def assert_no_key_in_output(outcome: Outcome) -> None:
-    """Fail if a command printed the key."""
+    """Fail if a command printed the API key."""
     assert_no_key("the output", f"{outcome.stdout}\n{outcome.stderr}".encode())
 
 
 def assert_no_key_in_files(folder: Path) -> None:
-    """Fail if the name or the content of a file below a folder has the key; it must have files."""
+    """Fail if the name or content of a file below a folder, which has files, has the API key."""
     files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
     assert files
     for file in files:
@@ -143,6 +144,7 @@ def _readable(file: Path) -> Iterator[bytes]:
 @contextmanager
 def all_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Let dlt and urllib3 log as much as they can into `caplog` until the block ends."""
+    get_resolved_traces().clear()  # which dlt writes into a file: settings of earlier tests
     caplog.set_level(logging.DEBUG)
     loggers = [logging.getLogger(name) for name in ("dlt", "urllib3")]
     for logger in loggers:

@@ -75,7 +75,7 @@ def test_three_identical_pages_fail_and_name_the_settings(
 
 
 def test_two_identical_pages_are_no_failure(full_api: ApiServer, source: Source) -> None:
-    """An API that counts from 1 may answer page 0 with page 1."""
+    """An API that counts from 1 may serve page 1 for page 0."""
     full_api.fault = at(Reply.of_json({"data": {"leads": leads(50)}}), page=1)
     synced = source.sync()
     assert synced.exit_code == 0

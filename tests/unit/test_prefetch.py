@@ -19,11 +19,11 @@ WAIT = ReadAhead.wait  # which a fixture replaces
 
 
 class Crowd:
-    """Holds requests for leads back until so many are on their way at once, and counts them.
+    """Delays requests for leads until so many are on their way at once, and counts them.
 
     Args:
         size: how many. One more is waited for only a short time.
-        first_page: requests for earlier pages are not held back.
+        first_page: requests for earlier pages are not delayed.
     """
 
     def __init__(self, size: int, first_page: int) -> None:
@@ -35,7 +35,7 @@ class Crowd:
         self._released = threading.Event()
 
     def join(self, request: ListRequest) -> None:
-        """Hold a request back, as a fault that changes no reply."""
+        """Delay a request, as a fault that changes no reply."""
         if request.name != "leads" or request.page < self.first_page:
             return
         with self._changed:
@@ -75,13 +75,13 @@ def test_pages_are_requested_at_once_from_the_fourth_on(
     fifth = threading.Event()
     met = []
 
-    def answer(request: ListRequest) -> None:
+    def respond(request: ListRequest) -> None:
         if request.page == 4:
             fifth.set()
         if request.page in (2, 3):
             met.append(fifth.wait(PATIENCE if request.page == 3 else GLANCE))
 
-    api.fault = answer
+    api.fault = respond
     monkeypatch.setenv(SETTING, "8")
     assert source.sync().exit_code == 0
     assert met == [False, True], "page 4 is requested with page 3, not with page 2"
@@ -114,7 +114,7 @@ def test_no_row_is_missed_that_moves_between_two_pages_requested_at_once(
         lists["leads"][149]["crmhero_user_id"] = None
     served = threading.Event()
 
-    def answer(request: ListRequest) -> Reply | None:
+    def respond(request: ListRequest) -> Reply | None:
         if request.name != "leads" or request.attempt > 1:
             return None
         if request.page == 4:
@@ -129,7 +129,7 @@ def test_no_row_is_missed_that_moves_between_two_pages_requested_at_once(
                 lists["leads"] += [lead(1000 + number, -1) for number in range(450)]
         return None
 
-    api.fault = answer
+    api.fault = respond
     monkeypatch.setenv(SETTING, "2")
     synced = source.sync()
     assert synced.exit_code == 0
@@ -144,12 +144,12 @@ def test_a_cookie_of_the_api_is_sent_back(
     """A load balancer sets it, to send all requests to one machine."""
     lists["leads"] = leads(200)
 
-    def answer(request: ListRequest) -> Reply | None:
+    def respond(request: ListRequest) -> Reply | None:
         if (request.name, request.page) != ("leads", 0):
             return None
         return Reply.of_json({"data": {"leads": leads(200)[:50]}}, Set_Cookie="route=a; Path=/")
 
-    api.fault = answer
+    api.fault = respond
     monkeypatch.setenv(SETTING, in_flight)
     assert source.sync().exit_code == 0
     later = [request.headers for request in api.requests if request.name == "leads"][1:]
@@ -172,7 +172,7 @@ def test_too_many_requests_make_all_wait_and_then_halve_their_number(
         sent_while_waiting.append(new.wait(3 * GLANCE))
         waited.set()
 
-    def answer(request: ListRequest) -> Reply | None:
+    def respond(request: ListRequest) -> Reply | None:
         if request.name == "leads" and 8 <= request.page <= 11 and request.attempt == 1:
             first.wait(PATIENCE)
             if request.page == 11:
@@ -184,7 +184,7 @@ def test_too_many_requests_make_all_wait_and_then_halve_their_number(
         return None
 
     monkeypatch.setattr(ReadAhead, "wait", wait)
-    api.fault = answer
+    api.fault = respond
     monkeypatch.setenv(SETTING, "4")
     synced = source.sync()
     assert synced.exit_code == 0, synced.error
@@ -230,7 +230,7 @@ def test_a_failed_sync_abandons_what_was_prefetched(
     lists["leads"] = leads(600)
     refused = threading.Event()
 
-    def answer(request: ListRequest) -> Reply | None:
+    def respond(request: ListRequest) -> Reply | None:
         if request.page == 6:
             refused.set()
             return Reply.of_json({}, 503, Retry_After="120")
@@ -239,7 +239,7 @@ def test_a_failed_sync_abandons_what_was_prefetched(
             return Reply.of_json({}, 400)
         return None
 
-    api.fault = answer
+    api.fault = respond
     monkeypatch.setattr(ReadAhead, "wait", WAIT)
     monkeypatch.setenv(SETTING, "4")
     begun = time.monotonic()

@@ -31,7 +31,7 @@ API_KEY = "SOURCES__ANALYTICS_API__API_KEY"
 
 @pytest.fixture
 def api(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """An API of some contacts that accepts the key."""
+    """An API of some contacts that accepts the API key."""
     lists["leads"], lists["users"] = leads(3), [user("u1", 7)]
     with ApiServer(lambda: lists, KEY) as server:
         monkeypatch.setenv(URL, server.url)
@@ -42,14 +42,14 @@ def api(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
 def log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.LogCaptureFixture]:
-    """All log records of a sync with the key."""
+    """All log records of a sync with the API key."""
     monkeypatch.setenv(API_KEY, KEY)
     with all_is_logged(caplog):
         yield caplog
 
 
 def assert_redacted(synced: Synced, log: pytest.LogCaptureFixture) -> None:
-    """Fail if a failed sync shows the key."""
+    """Fail if a failed sync shows the API key."""
     assert synced.exit_code
     assert_no_key("the message", synced.error.encode())
     assert_no_key_in_failure(synced.raised)

@@ -94,14 +94,14 @@ def test_every_way_to_write_that_there_is_no_error_is_a_page(
 ) -> None:
     no_error: list[Any] = [None, False, 0, "", []]
 
-    def answer(request: ListRequest) -> Reply | None:
+    def respond(request: ListRequest) -> Reply | None:
         if request.name == "users" or request.page == len(no_error):
             return None
         return Reply.of_json(
             {"error": no_error[request.page], "data": {"leads": [lead(request.page)]}}
         )
 
-    api.fault = answer
+    api.fault = respond
     synced = source.sync()
     assert synced.exit_code == 0, synced.error
     assert synced.ids() == [0, 1, 2, 3, 4]
