@@ -105,7 +105,6 @@ def test_a_response_that_trickles_in_for_ever_times_out(
         ended.set()
     assert synced.exit_code == 1
     assert "took more than 0.1 s. Tried 4 times" in synced.error
-    assert server.connections == 4
     assert waits == [2, 4, 8]
 
 
@@ -126,7 +125,6 @@ def test_a_server_that_never_responds_times_out(
     assert "timed out" in synced.error
     assert "Tried 4 times" in synced.error
     assert len(synced.error.splitlines()) == 1
-    assert server.connections == 4
     assert waits == [2, 4, 8]
 
 
