@@ -48,8 +48,8 @@ test: $(VENV)/dev ## run every check, in less than 12 minutes
 	@$(MAKE) --no-print-directory --jobs 2 lint types
 	@$(MAKE) --no-print-directory pytest
 
-test-fast: $(VENV)/dev ## run the unit and integration tests, in less than 90 seconds
-	@$(PYTEST) tests/unit tests/integration
+test-fast: $(VENV)/dev ## run the unit tests, in less than 90 seconds
+	@$(PYTEST) tests/unit
 
 test-slow: $(VENV)/dev ## try kills, faults and random histories, in less than 20 minutes
 	@$(PYTEST) --durations 15 tests/slow
