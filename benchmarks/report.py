@@ -23,7 +23,7 @@ WIDTH = 420  # pixels of the longest bar
 
 
 def keep(folder: Path, order: Sequence[str], scenario: str, command: str, outcome: Outcome) -> None:
-    """Add what a scenario found, and write all anew.
+    """Add the results of a scenario, and write all files again.
 
     Args:
         folder: where the files are.

@@ -1,4 +1,4 @@
-"""Rows that need more memory than DuckDB's usual limit are loaded with all there is."""
+"""Rows that need more memory than DuckDB's usual limit are loaded without a memory limit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Work that needs more memory than DuckDB's usual limit is repeated with all there is."""
+"""Work that needs more memory than DuckDB's usual limit is repeated without a memory limit."""
 
 from collections.abc import Iterator
 

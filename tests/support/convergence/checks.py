@@ -106,7 +106,7 @@ class Checks(RuleBasedStateMachine):
         return raw
 
     def loses_too_much(self, raw: dict[str, dict[Key, str]], names: Iterable[str] = KEYS) -> bool:
-        """Tell whether a full read must refuse to remove what is listed no more."""
+        """Return whether a full sync must refuse to delete what is no longer listed."""
         users = self.contacts.listed("users")
         known: dict[str, set[Any]] = {
             "leads": {u.number for u in users} | {int(user[1:]) for user, _ in raw["users"]},
