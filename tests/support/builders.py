@@ -116,29 +116,3 @@ FINAL = {
     "HTML dressed as 200": Reply(200, b"<html>Bad parameter.</html>", content_type="text/html"),
     "nothing": Reply(200, b""),
 }
-
-DEEP: Any = {}
-for _ in range(300):
-    DEEP = {"deeper": [DEEP]}
-# fields of one row that must not keep others from being loaded
-UNEXPECTED_FIELDS: list[Row] = [
-    {"attributes": {"big": 2**64, "deep": [{"x": -(2**70)}]}},
-    {"attributes": {"text": "half \ud800 emoji", "\udfff": 1}},
-    {"name": "half \ud800 emoji", "role": "\udfff"},
-    {"unknown": 2**63},
-    {"unknown": 2**64},
-    {"unknown": 1e308},
-    {"unknown": "9" * 25},
-    {"unknown": [1, {"a": 2}]},
-    {"attributes": DEEP},
-    {"unknown": DEEP, "name": DEEP},
-    {"unknown": {"big": 2**64}},
-    {"unknown": "0001-01-01T00:00:00+14:00"},
-    {"unknown": "9999-12-31T23:59:59-14:00"},
-    {"name": "nul \x00", "attributes": {"nul": "\x00"}},
-    {"name": "x" * 1_000_000},
-    {"_dlt_parent_id": "p", "_dlt_id": "i", "_dlt_load_id": "l", "_cursor": 1, "_version": 2},
-    {"": 1, " ": 2, "select": 3, "ünïcode": 4, "a" * 300: 5, 'quo"te': 6},
-    {"attributes": {f"key{n}": n for n in range(5000)}},
-    {"last_update": float("nan"), "latitude": float("inf")},
-]
