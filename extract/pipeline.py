@@ -218,4 +218,7 @@ def _note(reading: Reading, report: RunReport, started_at: datetime, is_whole: b
     for name, table in report.tables.items():
         row |= {f"{name}_{count}": getattr(table, count) for count in settings.COUNTS}
         row[f"{name}_is_whole"] = is_whole and name in reading.missing
-    reading.pipeline.run([row], table_name="elt_runs", columns=settings.RUN_COLUMNS)
+    # not `run`, which would restore the state from the warehouse a second time
+    reading.pipeline.extract([row], table_name="elt_runs", columns=settings.RUN_COLUMNS)
+    reading.pipeline.normalize()
+    reading.pipeline.load()

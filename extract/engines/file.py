@@ -6,6 +6,7 @@ from typing import Any
 
 import dlt
 
+from extract.engines import destinations
 from extract.engines.engine import Engine
 from extract.warehouse import Warehouse
 from publish import publication
@@ -32,7 +33,7 @@ class File(Engine):
 
     def destination(self) -> Any:
         """Return dlt's destination for the file."""
-        return dlt.destinations.duckdb(self.where, preferred_loader_file_format="parquet")
+        return destinations.duckdb(self.where, preferred_loader_file_format="parquet")
 
     def exists(self) -> bool:
         """Tell whether there is a file."""

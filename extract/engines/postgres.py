@@ -13,6 +13,7 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 
 from extract import settings
+from extract.engines import destinations
 from extract.engines.engine import Engine, credentials_of
 from extract.engines.session import locked_session
 from extract.errors import SettingsError
@@ -47,7 +48,7 @@ class Postgres(Engine):
 
         # a file at once would be in memory whole, and one without rows would be refused
         PostgresParquetCopyJob._ingest_per_rowgroup = True
-        return dlt.destinations.postgres(
+        return destinations.postgres(
             self._credentials,
             create_indexes=False,
             preferred_loader_file_format="parquet",
