@@ -53,7 +53,9 @@ def test_the_logs_and_artifacts_of_dbt_have_no_api_key_and_hostile_rows_are_only
     caplog: pytest.LogCaptureFixture,
     data_dir: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "debug")
     fields: dict[str, Any] = {text: text for text in HOSTILE}
     for number, text in enumerate(HOSTILE, start=1):
         own = {**fields, "name": text, "email": text, "attributes": {**fields, "role": text}}

@@ -26,6 +26,8 @@ from tests.support.forked import Ended, run_in_child
 
 TRANSFORM = settings.ROOT / "transform"
 PARSED = "DBT_PARTIAL_PARSE_FILE_PATH"  # the variable that names dbt's file of the parsed project
+# without the debug messages of dbt's log, a run takes a sixth less CPU time
+LOG_LEVEL = {"DBT_LOG_LEVEL_FILE": "info"}
 # as dlt's runner passes them: with others, dbt would parse the project again
 SAME_PARSE = ("--vars", json.dumps({"source_dataset_name": settings.RAW}), "--profile")
 
@@ -81,7 +83,7 @@ def run_dbt(
         project,
         ("--no-use-colors", *arguments, *SAME_PARSE, profile),
         output=output,
-        environment={**os.environ, **environment},
+        environment={**LOG_LEVEL, **os.environ, **environment},
     )
 
 
@@ -162,6 +164,8 @@ def dbt_in_this_process(output: Path, parsed: Path | None) -> None:
 
 def _prepare(runner: BuildRunner, project: Path, parsed: Path | None) -> None:
     """Set the environment of a dbt command, and let the runner use a project of links."""
+    for name, level in LOG_LEVEL.items():
+        os.environ.setdefault(name, level)
     if runner.config.package_profile_name == "duckdb":
         warehouse_folder = Path(os.environ["DBT_TARGET_PATH"]).parent
         link_project(project, warehouse_folder, Path(runner.package_path))
