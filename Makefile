@@ -16,7 +16,7 @@ ENGINES := postgres ducklake spark
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: help elt dashboard docs check sandbox install $(ENGINES) dev test test-fast test-slow lint \
-	types pytest test-ducklake test-spark soak bench format lock clean
+	lint-python lint-sql lint-dbt types pytest test-ducklake test-spark soak bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {sub(": .*", "", $$1); printf "  %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ postgres ducklake spark: %: $(VENV)/% ## install what [elt] destination of this 
 dev: $(VENV)/dev ## install what developing needs
 
 test: $(VENV)/dev ## run every check, in less than 12 minutes
-	@$(MAKE) --no-print-directory --jobs 2 lint types
+	@$(MAKE) --no-print-directory --jobs 2 lint-sql types lint-python lint-dbt
 	@$(MAKE) --no-print-directory pytest
 
 test-fast: $(VENV)/dev ## run the unit tests, in less than 90 seconds
@@ -54,11 +54,19 @@ test-fast: $(VENV)/dev ## run the unit tests, in less than 90 seconds
 test-slow: $(VENV)/dev ## try kills, faults and random histories, in less than 20 minutes
 	@$(PYTEST) --durations 15 tests/slow
 
-lint: $(VENV)/dev ## check style and rules of Python, SQL and the dbt project
-	@echo "lint: Python, SQL, dbt project"
+lint: lint-python lint-sql lint-dbt ## check style and rules of Python, SQL and the dbt project
+
+lint-python: $(VENV)/dev
+	@echo "lint: Python"
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+
+lint-sql: $(VENV)/dev
+	@echo "lint: SQL"
 	@$(BIN)/sqlfluff lint --disable-progress-bar transform publish
+
+lint-dbt: $(VENV)/dev
+	@echo "lint: dbt project"
 	@$(DBT) --quiet parse --project-dir transform --target-path $(LINT_TARGET) --log-path transform/$(LINT_TARGET) --no-partial-parse --warn-error
 	@$(BIN)/dbt-bouncer run --output-only-failures
 
