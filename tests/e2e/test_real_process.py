@@ -79,3 +79,7 @@ def test_cron_needs_no_folder_home_or_path_and_nothing_is_written_elsewhere(
 
     assert again.returncode == 0, again.stderr
     assert "published: " in again.stdout
+    # dbt parses the project once; its log has both runs
+    log = (data_dir / "sandbox" / "logs" / "dbt.log").read_text()
+    assert log.count("Unable to do partial parsing") == 1
+    assert log.count("Partial parsing enabled: 0 files deleted, 0 files added") == 1
