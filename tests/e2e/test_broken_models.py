@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from extract import dbt_build, settings
+from extract.engines.file import File
 from extract.sandbox.server import ApiServer
 from tests.support.elt import Elt
 
@@ -38,6 +39,8 @@ def test_a_model_that_fails_is_named_and_nothing_is_published(
     api: ApiServer, elt: Elt, broken: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (broken / "models" / "staging" / "stg_broken.sql").write_text("select * from no_such_table")
+    few_models = ("--select", "stg_broken", "+int_contacts_resolved")
+    monkeypatch.setattr(File, "dbt_arguments", (*few_models, "--indirect-selection", "cautious"))
     outcome = elt("run")
     assert outcome.exit_code == 1
     assert "failed: stg_broken" in outcome.stdout
@@ -45,7 +48,7 @@ def test_a_model_that_fails_is_named_and_nothing_is_published(
     assert outcome.stderr.startswith("elt: nothing was published, as models or tests failed: stg_b")
     assert not (data_dir / "contacts.duckdb").exists()
     monkeypatch.setattr(dbt_build, "PROJECT", settings.ROOT / "transform")
-    outcome = elt("publish")  # the other marts were built, and would pass their tests
+    outcome = elt("publish")  # the other models were built, and would pass their tests
     assert outcome.exit_code == 1
     assert "The last build of the models" in outcome.stderr
     assert not (data_dir / "contacts.duckdb").exists()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from extract import dbt_build, settings
+from extract.engines.file import File
 from extract.sandbox.server import ApiServer
 from tests.support.builders import Lists, lead, leads, user
 from tests.support.elt import Elt, Query
@@ -56,6 +57,8 @@ def test_the_logs_and_artifacts_of_dbt_have_no_api_key_and_hostile_rows_are_only
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "debug")
+    few_models = ("--select", "stg_broken", "+dim_leads", "--indirect-selection", "cautious")
+    monkeypatch.setattr(File, "dbt_arguments", few_models)
     fields: dict[str, Any] = {text: text for text in HOSTILE}
     for number, text in enumerate(HOSTILE, start=1):
         own = {**fields, "name": text, "email": text, "attributes": {**fields, "role": text}}
