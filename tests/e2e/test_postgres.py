@@ -14,7 +14,7 @@ from publish import publication
 from tests.support.builders import Lists, Row, lead, user
 from tests.support.compiled import Compiled
 from tests.support.databases import ask
-from tests.support.dbt import dbt_in_children, results, run_dbt
+from tests.support.dbt import PARSED, dbt_in_children, results, run_dbt
 from tests.support.elt import Elt, Query
 from tests.support.forked import Ended
 from tests.support.jobs import bring_what_changed
@@ -60,14 +60,15 @@ def with_dbt(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def run_manually(url: str, project: Path, output: Path, *arguments: str) -> Ended:
-    """Run a command of dbt as `docs/engines.md` describes it."""
+def run_manually(url: str, project: Path, output: Path, data_dir: Path, *arguments: str) -> Ended:
+    """Run a command of dbt as `docs/engines.md` describes it, with the parsed project of a run."""
     parts = psycopg2.extensions.parse_dsn(url)
     names = {"user": "username", "dbname": "database"}
     credentials = {
         f"DLT__CREDENTIALS__{names.get(name, name).upper()}": value for name, value in parts.items()
     }
-    return run_dbt(project, *arguments, output=output, profile="postgres", **credentials)
+    parsed = {PARSED: str(data_dir / "dbt" / "partial_parse.msgpack")}
+    return run_dbt(project, *arguments, output=output, profile="postgres", **credentials, **parsed)
 
 
 def marts_on_duckdb(
@@ -131,13 +132,15 @@ def test_runs_bring_what_changed_to_marts_that_equal_those_of_duckdb(
             ), mart
 
     # dbt run manually: it tests what readers see, and the models' logic, which no run does
-    ended = run_manually(on_postgres, project, tmp_path, "test", "--select", *TESTED_MANUALLY)
+    ended = run_manually(
+        on_postgres, project, tmp_path, data_dir, "test", "--select", *TESTED_MANUALLY
+    )
     assert ended.exit_code == 0, ended.stdout
     kinds = [result["unique_id"].split(".")[0] for result in results(project / "target").values()]
     assert kinds.count("unit_test") > 60
     assert kinds.count("test") > 5
     # but it builds nothing where readers look
-    ended = run_manually(on_postgres, project, tmp_path, "build")
+    ended = run_manually(on_postgres, project, tmp_path, data_dir, "build")
     assert ended.exit_code != 0
     assert "CONTACTS_MARTS=marts_next" in ended.stdout
     assert query("select count(*) from pg_tables where schemaname = 'marts'") == [(len(built) + 1,)]
