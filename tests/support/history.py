@@ -97,7 +97,7 @@ def lists_of_runs() -> Iterator[Lists]:
             *drift.leads_of_values(10_000),
             *drift.leads_of_keys(),
             *drift.leads_of_attributes(20_000),
-            *drift.leads_of_fields(30_000),
+            lead(30_000, new_field="new"),
         ],
         "users": [
             {},
