@@ -29,7 +29,8 @@ class Plugin(BasePlugin):
         Raises:
             RuntimeError: there is no such file. dbt prints it as a database error.
         """
-        self._memory_limit = os.environ.get("CONTACTS_MEMORY_LIMIT", plugin_config["memory_limit"])
+        default = plugin_config.get("memory_limit")
+        self._memory_limit = os.environ.get("CONTACTS_MEMORY_LIMIT", default)
         path = Path(self.creds.path if self.creds else ":memory:")
         if not path.exists():
             raise RuntimeError(
@@ -39,4 +40,5 @@ class Plugin(BasePlugin):
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
         """Limit the memory of the connection."""
-        config["memory_limit"] = self._memory_limit
+        if self._memory_limit:
+            config["memory_limit"] = self._memory_limit

@@ -1,5 +1,6 @@
 """Fixtures of all layers. Every test has its own API on loopback, data folder and settings."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.support.dbt import (
     parse_project,
     run_dbt,
 )
-from tests.support.elt import API_KEY, Elt, Outcome, Query
+from tests.support.elt import API_KEY, SETTINGS, Elt, Outcome, Query
 from tests.support.forked import Ended
 from tests.support.syncs import DAYS, EVERY_RUN
 
@@ -45,6 +46,11 @@ def data_dir(tmp_path: Path) -> Path:
 def own_settings(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of this test, whatever a developer has configured."""
     use_project()
+    for name in list(os.environ):
+        if name.startswith(("CONTACTS_", "DESTINATION__", "ELT__", "SOURCES__")):
+            monkeypatch.delenv(name)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("ELT__DATA_DIR", str(data_dir))
     monkeypatch.setenv("SOURCES__ANALYTICS_API__API_KEY", API_KEY)
     # requests in the order of the pages; tests of prefetching set more

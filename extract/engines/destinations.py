@@ -1,6 +1,6 @@
-"""dlt's destinations, which find out once what they are capable of.
+"""dlt's destinations with cached capabilities.
 
-dlt asks for it some twenty times in a run, and each time reads all settings of the destination
+dlt asks for them some twenty times in a run, and each time resolves all settings of the destination
 again: a quarter of the CPU time of a small load.
 """
 
@@ -13,11 +13,11 @@ from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.normalizers.naming import NamingConvention
 
 
-class _FindsOutOnce(Destination[Any, Any]):
+class _CachedCapabilities(Destination[Any, Any]):
     """Mixin of a destination whose settings stay the same. Its subclasses have dlt's names."""
 
     @cached_property
-    def _known(self) -> dict[Any, DestinationCapabilitiesContext]:
+    def _cached(self) -> dict[Any, DestinationCapabilitiesContext]:
         return {}
 
     @property
@@ -30,18 +30,18 @@ class _FindsOutOnce(Destination[Any, Any]):
         config: DestinationClientConfiguration | None = None,
         naming: NamingConvention | None = None,
     ) -> DestinationCapabilitiesContext:
-        """Return what the destination is capable of, in a copy that the caller may change."""
+        """Return a shallow copy of the destination's capabilities."""
         if config is not None:
             return super().capabilities(config, naming)
         key = naming and (type(naming), naming.max_length)
-        if key not in self._known:
-            self._known[key] = super().capabilities(naming=naming)
-        return self._known[key].copy()
+        if key not in self._cached:
+            self._cached[key] = super().capabilities(naming=naming)
+        return self._cached[key].copy()
 
 
-class duckdb(_FindsOutOnce, dlt.destinations.duckdb):
+class duckdb(_CachedCapabilities, dlt.destinations.duckdb):
     """DuckDB."""
 
 
-class postgres(_FindsOutOnce, dlt.destinations.postgres):
+class postgres(_CachedCapabilities, dlt.destinations.postgres):
     """PostgreSQL."""

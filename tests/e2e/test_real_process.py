@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from extract import settings
+from tests.support.elt import SETTINGS
 
 ELT = Path(sys.executable).with_name("elt")
 LAST_RUN = settings.ROOT / "transform" / "target" / "last_run"
@@ -44,6 +45,7 @@ def test_cron_needs_no_folder_home_or_path_and_nothing_is_written_elsewhere(
     for folder in (home, elsewhere):
         folder.mkdir()
     environment = {
+        **SETTINGS,
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
         "TMPDIR": str(elsewhere),

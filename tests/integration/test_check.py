@@ -16,7 +16,7 @@ from extract.project import ProjectContext
 from extract.sandbox import API_KEY as SANDBOX_KEY
 from extract.sandbox.server import ApiServer, Reply
 from tests.support.builders import Lists, at, leads
-from tests.support.elt import Elt
+from tests.support.elt import SETTINGS, Elt
 
 
 def test_check_finds_all_well(lists: Lists, api: ApiServer, elt: Elt, data_dir: Path) -> None:
@@ -89,6 +89,8 @@ def project_without_settings(tmp_path: Path) -> Iterator[None]:
     context = Container()[PluggableRunContext]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(settings, "ROOT", root)
+        for name in SETTINGS:
+            patched.delenv(name)
         context.reload(ProjectContext())
         yield
     context.reload(ProjectContext())

@@ -13,7 +13,7 @@ from extract import settings
 from extract.folder import Folder
 from extract.sandbox.server import ApiServer
 from publish.publication import publish
-from tests.support.elt import Elt
+from tests.support.elt import SETTINGS, Elt
 from tests.support.published import Fill
 
 FORMULAS = [
@@ -77,7 +77,11 @@ def test_an_unknown_mart_is_refused_with_a_list_of_those_there_are(
 
 def test_a_reader_that_has_enough_ends_the_export_quietly(sandbox_folder: Path) -> None:
     command = [sys.executable, "-m", "extract", "export", "dim_contacts"]
-    environment = {"ELT__DATA_DIR": str(sandbox_folder.parent), "PATH": "/usr/bin:/bin"}
+    environment = {
+        **SETTINGS,
+        "ELT__DATA_DIR": str(sandbox_folder.parent),
+        "PATH": "/usr/bin:/bin",
+    }
     with subprocess.Popen(
         command, cwd=settings.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as export:

@@ -14,6 +14,7 @@ import vl_convert
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
 
 from publish import dashboard
+from tests.support.skips import skip_without
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -86,11 +87,7 @@ def browser() -> Iterator[Browser]:
     """A browser of the system."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
-        # The reason to skip: a browser is the system's, no Python package brings it, and only what
-        # draws the dashboard needs one. Who has none can still run all other tests, and pytest's
-        # summary names what was left out and what to install. CI leaves out none:
-        # .ci/run installs a browser, or fails.
-        pytest.skip(f"needs a browser: install one of {', '.join(BROWSERS)}")
+        skip_without(f"needs a browser: install one of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
 

@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from tests.support.postgres import find_postgres, postgres_server
+from tests.support.skips import skip_without
 
 # of each test: dbt parses the project again for a database of another name
 DATABASE = "contacts_of_a_test"
@@ -18,10 +19,7 @@ DATABASE = "contacts_of_a_test"
 def server() -> Iterator[str]:
     """The URL of a PostgreSQL server's first database."""
     if not find_postgres():
-        # The reason to skip: a server is the system's, no Python package brings it. Who has none
-        # can still run all other tests, and pytest's summary names what was left out and what to
-        # install. CI leaves out none: .ci/run installs a server, or fails.
-        pytest.skip("needs a PostgreSQL server: apt-get install postgresql, or initdb on the PATH")
+        skip_without("needs a PostgreSQL server: apt-get install postgresql, or initdb on the PATH")
     with postgres_server() as url:
         yield url
 

@@ -45,7 +45,8 @@ def link_project(folder: Path, warehouse_folder: Path, project: Path = TRANSFORM
     folder.mkdir(parents=True, exist_ok=True)
     for entry in project.iterdir():
         link = folder / entry.name
-        if entry.name not in ("target", "logs") and not link.exists():
+        if entry.name not in ("target", "logs"):
+            link.unlink(missing_ok=True)  # the project may have moved
             link.symlink_to(entry)
     last_run = folder / "target" / "last_run"
     last_run.parent.mkdir(exist_ok=True)

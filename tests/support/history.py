@@ -25,7 +25,7 @@ from extract.sandbox.server import ApiServer
 from tests.support import drift
 from tests.support.builders import Lists, Row, lead, user
 from tests.support.dbt import dbt_in_this_process
-from tests.support.elt import API_KEY
+from tests.support.elt import API_KEY, SETTINGS
 from tests.support.forked import run_in_child
 
 TIME_ZONE = "Pacific/Auckland"  # half of the time, its date is not that of UTC
@@ -168,6 +168,7 @@ def make_history(folder: Path, parsed: Path) -> None:
     with ApiServer(lambda: lists, API_KEY) as api:
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            **SETTINGS,
             "TZ": TIME_ZONE,
             "ELT__DATA_DIR": str(data),
             "SOURCES__ANALYTICS_API__BASE_URL": api.url,

@@ -18,6 +18,7 @@ from dlt.common.versioned_state import compress_state, decompress_state
 from extract import settings
 from tests.support.builders import Lists
 from tests.support.dbt import dbt_in_this_process
+from tests.support.elt import SETTINGS
 from tests.support.forked import run_in_child
 
 
@@ -60,6 +61,7 @@ def sandbox_run(data_dir: Path, parsed: Path) -> None:
     """
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        **SETTINGS,
         "ELT__DATA_DIR": str(data_dir),
     }
     output = data_dir.with_name(f"{data_dir.name}.output")

@@ -72,6 +72,7 @@ def disturb(machine: Convergence, resources: Sequence[str]) -> None:
 
 def try_histories(machine: type[Convergence], number: int, histories: int = HISTORIES) -> None:
     """Try random histories; the same seed number makes the same ones."""
+    tally["histories"] = 0  # by which a history chooses how it reads
     profile = settings(
         max_examples=histories,
         stateful_step_count=STEPS,
