@@ -74,7 +74,7 @@ types: $(VENV)/dev ## check types
 	@echo "types:"
 	@$(BIN)/mypy
 
-pytest: $(VENV)/dev ## run the complete runs, integration and unit tests
+pytest: $(VENV)/dev ## run all tests but the long variants
 	@$(PYTEST) --durations 15 tests/e2e tests/integration tests/unit
 
 test-ducklake: PACKAGES := ducklake
