@@ -8,6 +8,7 @@ import pytest
 from extract import dbt_build, settings
 from extract.engines.file import File
 from extract.sandbox.server import ApiServer
+from tests.support.dbt import only
 from tests.support.elt import Elt
 
 pytestmark = pytest.mark.usefixtures("with_dbt")
@@ -39,8 +40,7 @@ def test_a_model_that_fails_is_named_and_nothing_is_published(
     api: ApiServer, elt: Elt, broken: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (broken / "models" / "staging" / "stg_broken.sql").write_text("select * from no_such_table")
-    few_models = ("--select", "stg_broken", "+int_contacts_resolved")
-    monkeypatch.setattr(File, "dbt_arguments", (*few_models, "--indirect-selection", "cautious"))
+    monkeypatch.setattr(File, "dbt_arguments", only("stg_broken", "+int_contacts_resolved"))
     outcome = elt("run")
     assert outcome.exit_code == 1
     assert "failed: stg_broken" in outcome.stdout

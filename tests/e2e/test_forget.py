@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 from extract.engines.file import File
 from extract.sandbox.server import ApiServer
 from tests.support.builders import Lists, Row, lead, user
+from tests.support.dbt import only
 from tests.support.elt import Elt, Query
 from tests.support.erasure import NAME, contents, files_with, opened
 
@@ -30,10 +31,7 @@ TOTALS = NAMED_IN | {
     "marts.fct_retention_monthly",
 }
 
-HISTORY_AND_TWO_MARTS = (
-    "--select", "+snap_contacts", "+dim_contacts", "+fct_contacts_daily",
-    "--indirect-selection", "cautious",
-)  # fmt: skip
+HISTORY_AND_TWO_MARTS = only("+snap_contacts", "+dim_contacts", "+fct_contacts_daily")
 
 
 def structure(warehouse: DuckDBPyConnection) -> dict[str, list[Any]]:

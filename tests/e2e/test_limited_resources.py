@@ -9,11 +9,11 @@ from extract.engines.file import File
 from extract.sandbox.server import ApiServer
 from publish import publication
 from tests.support.builders import Lists, lead
+from tests.support.dbt import only
 from tests.support.elt import Elt, Query
 from tests.support.limited import run_on_full_disk
 
 ROWS = 2000
-ONE_MODEL = ("--select", "+int_contacts_resolved", "--indirect-selection", "cautious")
 
 pytestmark = pytest.mark.usefixtures("with_dbt")
 
@@ -24,7 +24,7 @@ def one_model_of_many_leads(lists: Lists, api: ApiServer, monkeypatch: pytest.Mo
     lists["leads"] = [lead(number, number / 60, name="x" * 200) for number in range(ROWS)]
     api.max_per_page = 1000
     monkeypatch.setenv("SOURCES__ANALYTICS_API__PAGE_SIZE", "1000")
-    monkeypatch.setattr(File, "dbt_arguments", ONE_MODEL)
+    monkeypatch.setattr(File, "dbt_arguments", only("+int_contacts_resolved"))
     monkeypatch.setattr(publication, "publish", lambda *_: None)
 
 

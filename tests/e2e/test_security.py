@@ -12,6 +12,7 @@ from extract import dbt_build, settings
 from extract.engines.file import File
 from extract.sandbox.server import ApiServer
 from tests.support.builders import Lists, lead, leads, user
+from tests.support.dbt import LOG_LEVEL, only
 from tests.support.elt import Elt, Query
 from tests.support.redaction import (
     KEY,
@@ -56,9 +57,8 @@ def test_the_logs_and_artifacts_of_dbt_have_no_api_key_and_hostile_rows_are_only
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "debug")
-    few_models = ("--select", "stg_broken", "+dim_leads", "--indirect-selection", "cautious")
-    monkeypatch.setattr(File, "dbt_arguments", few_models)
+    monkeypatch.setenv(LOG_LEVEL, "debug")
+    monkeypatch.setattr(File, "dbt_arguments", only("stg_broken", "+dim_leads"))
     fields: dict[str, Any] = {text: text for text in HOSTILE}
     for number, text in enumerate(HOSTILE, start=1):
         own = {**fields, "name": text, "email": text, "attributes": {**fields, "role": text}}

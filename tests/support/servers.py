@@ -12,6 +12,7 @@ from typing import Any
 from extract.sandbox import ApiServer
 
 CERTIFICATE = Path(__file__).with_name("no_secret_test_server.pem")
+PATIENCE = 60  # seconds that a thread may need on a busy machine
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -32,6 +33,7 @@ class RawServer:
     def __init__(self, answer: Callable[[socket.socket], None]) -> None:
         self.answer = answer
         self.connections = 0
+        self._connected = threading.Condition()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
 
@@ -40,8 +42,19 @@ class RawServer:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self.listener.accept()
-                self.connections += 1
+                with self._connected:
+                    self.connections += 1
+                    self._connected.notify_all()
                 threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def wait_for_connections(self, expected: int) -> int:
+        """Return how many connections were accepted, once there are as many as expected.
+
+        The thread that accepts them may run only after the client has given up.
+        """
+        with self._connected:
+            self._connected.wait_for(lambda: self.connections >= expected, PATIENCE)
+            return self.connections
 
     def _answer(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):  # the client has hung up

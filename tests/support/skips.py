@@ -17,4 +17,7 @@ def skip_without(needed: str) -> NoReturn:
     """
     if NO_SKIPS in os.environ:
         pytest.fail(needed)
+    # The reason to skip: only the tests of the dashboard and of PostgreSQL need such a program. A
+    # contributor without it can still run all others, and pytest's summary names what was left out
+    # and how to install it. CI, which sets NO_SKIPS, leaves out none.
     pytest.skip(needed)

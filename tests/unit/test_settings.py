@@ -1,11 +1,15 @@
 """Settings of the source: where the API is, its API key, and values that cannot work."""
 
+import tomllib
+
 import pytest
 
+from extract import settings
 from extract.client import api_root
 from extract.errors import SettingsError
 from extract.pipeline import configured_base_url
 from extract.sandbox.server import ApiServer
+from tests.support.elt import SETTINGS
 from tests.support.sync import Source
 
 URL = "SOURCES__ANALYTICS_API__BASE_URL"
@@ -139,3 +143,12 @@ def test_the_error_for_a_setting_that_cannot_work_names_it(
     assert synced.exit_code == 2
     assert name.lower() in synced.error
     assert full_api.requests == []
+
+
+def test_tests_set_all_settings_of_the_project() -> None:
+    config = tomllib.loads((settings.ROOT / ".dlt" / "config.toml").read_text())
+    found = {
+        *(f"SOURCES__ANALYTICS_API__{name.upper()}" for name in config["sources"]["analytics_api"]),
+        *(f"ELT__{name.upper()}" for name in config["elt"].keys() - {"data_dir"}),
+    }
+    assert found <= set(SETTINGS)

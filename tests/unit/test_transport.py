@@ -103,6 +103,7 @@ def test_a_response_that_trickles_in_for_ever_times_out(
     with raw_server(trickle) as server:
         synced = source.sync(base_url=server.url)
         ended.set()
+        assert server.wait_for_connections(4) == 4
     assert synced.exit_code == 1
     assert "took more than 0.1 s. Tried 4 times" in synced.error
     assert waits == [2, 4, 8]
@@ -120,6 +121,7 @@ def test_a_server_that_never_responds_times_out(
     with raw_server(keep_silent) as server:
         synced = source.sync(base_url=server.url)
         never.set()
+        assert server.wait_for_connections(4) == 4
     assert synced.exit_code == 1
     assert "No whole answer from leads/list" in synced.error
     assert "timed out" in synced.error
@@ -146,6 +148,7 @@ def test_a_response_that_breaks_off_is_retried(
 ) -> None:
     with raw_server(response) as server:
         synced = source.sync(base_url=server.url)
+        assert server.wait_for_connections(4) == 4
     assert synced.exit_code == 1
     assert "Tried 4 times" in synced.error
     assert len(synced.error.splitlines()) == 1
