@@ -20,10 +20,13 @@ from math import inf
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Request, Response, Session
+from requests import PreparedRequest, Request, RequestException, Response, Session
 from tenacity import RetryCallState
 
 from extract import settings
+from extract.answers import CutShortError
+from extract.errors import EltError
+from extract.plan import FailedResponse
 from extract.rows import Page
 from extract.transport import BoundedAdapter, page_of, with_page
 
@@ -37,7 +40,9 @@ class AbandonedError(Exception):
 class _List:
     """What is read ahead of one list, and what its last pages held."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.expected = ("", 0)  # the request that continues the last one
         self.asked = 0  # pages
         self.window = 1  # pages that are asked for at once
         self.ahead: dict[int, Future[Response]] = {}
@@ -57,7 +62,7 @@ class ReadAhead:
     """
 
     def __init__(self) -> None:
-        self._lists = {name: _List() for name in settings.ENDPOINTS}
+        self._lists = {name: _List(name) for name in settings.ENDPOINTS}
         self._changed = threading.Condition()
         self._throttled: set[int] = set()  # threads whose request waits after a 429
         self._ended = threading.Event()
@@ -73,14 +78,16 @@ class ReadAhead:
             self._changed.notify_all()
         self._at_end.close()
 
-    def serve(self, session: Session, max_in_flight: int) -> None:
+    def serve(self, session: Session, max_in_flight: int, may_fail: Callable[[str], bool]) -> None:
         """Send the requests of a session of dlt's client, retried as that one would.
 
         Args:
             session: the session.
             max_in_flight: requests of one list; with 1 nothing is read ahead.
+            may_fail: returns whether a list can do without the page that is requested.
         """
         self._limit = max_in_flight
+        self._may_fail = may_fail
         for this in self._lists.values():
             this.keys = deque(maxlen=2 * max_in_flight)
         threads = max_in_flight * len(self._lists)
@@ -104,26 +111,33 @@ class ReadAhead:
             page: its rows.
         """
         this = self._lists[name]
-        keys = {*page.keys, *(row["row_hash"] for row in page.rejected)}
-        is_newer = max(page.cursors, default=-inf) > this.oldest
+        keys = set(page.identities())
+        cursors = [cursor for cursor in page.cursors if cursor is not None]
+        is_newer = max(cursors, default=-inf) > this.oldest
         if is_newer or any(not earlier.isdisjoint(keys) for earlier in this.keys):
             for answer in this.ahead.values():
                 answer.cancel()
             this.ahead.clear()
             this.window = 1
         this.keys.append(keys)
-        this.oldest = min(page.cursors, default=this.oldest)
+        this.oldest = min(cursors, default=this.oldest)
 
     def _prepare(self, request: Request) -> PreparedRequest:
         """Prepare a request. Those of one list differ by their page, and by cookies, alone."""
-        url = str(request.url)
-        if url not in self._prepared or self._session.cookies:
-            self._prepared[url] = self._prepare_anew(request)
-        return with_page(self._prepared[url], request.params["page"])
+        params = request.params
+        key = f"{request.url} {params['sort_direction']} {params['per_page']}"
+        if key not in self._prepared or self._session.cookies:
+            self._prepared[key] = self._prepare_anew(request)
+        return with_page(self._prepared[key], params["page"])
 
     def _answer(self, request: PreparedRequest, **options: Any) -> Response:
         """Return the answer to a request, which may have come already, and send the next ones."""
         this, page = self._list_of(request), page_of(request) or 0
+        sequence = str(with_page(request, 0).url)
+        if (sequence, page) != this.expected:
+            this.ahead.clear()
+            this.asked, this.window = 0, 1
+        this.expected = (sequence, page + 1)
         this.asked += 1
         if this.asked > READ_ALONE:
             this.window = min(2 * this.window, self._limit)
@@ -131,9 +145,14 @@ class ReadAhead:
             if number not in this.ahead:
                 following = with_page(request, number)
                 this.ahead[number] = self._threads.submit(self._send, following, **options)
-        if page in this.ahead:
-            return this.ahead.pop(page).result()
-        return self._send(request, **options)
+        try:
+            if page in this.ahead:
+                return this.ahead.pop(page).result()
+            return self._send(request, **options)
+        except (EltError, RequestException, CutShortError) as failure:
+            if not self._may_fail(this.name):
+                raise
+            return FailedResponse(failure)
 
     def _send(self, request: PreparedRequest, **options: Any) -> Response:
         # a copy has statistics of its own, which threads must not share

@@ -132,13 +132,15 @@ def _file() -> File:
 def _tell(report: RunReport, as_json: bool) -> int:
     """Print what was done, and return the exit code."""
     failures = report.build.failures
-    exit_code = EXIT_FAILED if failures else 0
+    exit_code = EXIT_FAILED if failures or report.problems else 0
     if as_json:
-        status = "failed" if failures else "ok"
+        status = "failed" if exit_code else "ok"
         summary = {"status": status, "exit_code": exit_code, **report.as_dict()}
         print(json.dumps(summary, default=datetime.isoformat))
     else:
         print("\n".join(report.lines()))
+    for problem in report.problems:
+        print(f"elt: {problem}", file=sys.stderr)
     if failures:
         print(f"elt: {_told(report)}", file=sys.stderr)
     return exit_code

@@ -21,6 +21,10 @@ class ShrinkError(EltError):
     """A list lacks so many rows that none was removed; what it does list was merged."""
 
 
+class IncompleteError(EltError):
+    """Rows may be missing; what was listed was merged, nothing was deleted or published."""
+
+
 class SettingsError(EltError):
     """A setting is missing, malformed or does not fit the warehouse."""
 

@@ -15,15 +15,15 @@ from typing import Any
 import dlt
 
 from extract import dbt_build, settings, state, warehouse
+from extract.batches import ListCounts
 from extract.client import api_root
 from extract.engines import Engine, engine_of
-from extract.errors import EltError, ShrinkError
+from extract.errors import EltError, IncompleteError, ShrinkError
 from extract.folder import folder_for
 from extract.memory import spaciously
 from extract.project import write_to
 from extract.reading import Limits, Reading, shrinkage
 from extract.report import Progress, RunReport, TableReport
-from extract.rows import ListCounts
 from extract.sandbox import API_KEY, sandbox_server
 from extract.warehouse import Warehouse
 from publish.publication import keep_versions
@@ -40,7 +40,8 @@ def run(
     Args:
         resources: the lists to read, `leads` or `users`; both by default.
         full_refresh: read the lists whole, rebuild the models.
-        rebind: accept that `base_url` is not the one that the warehouse was loaded from.
+        rebind: accept that `base_url`, or the rows' `app_id`, is not the one that the warehouse was
+            loaded from.
         allow_shrink: read the lists whole, remove what they list no more, however much that is.
 
     Returns:
@@ -49,6 +50,7 @@ def run(
 
     Raises:
         ShrinkError: what was read is merged, nothing is removed, the models are as they were.
+        IncompleteError: the same; the API has not listed all that it lists.
         EltError: the run failed before its models were built, or could not publish. What it had
             loaded by then is no more than the next run reads again.
     """
@@ -65,7 +67,8 @@ def run(
         counts = {name: ListCounts() for name in settings.ENDPOINTS}
         progress.watch(counts)
         with report.timed("extract"), connection(base_url) as api:
-            reading = Reading(engine, partial(open_pipeline, engine, base_url, rebind), api, counts)
+            opening = partial(open_pipeline, engine, base_url, rebind)
+            reading = Reading(engine, opening, api, counts, rebind)
             reading.read(names, whole, limits.full_read_days)
         shrunk = "" if allow_shrink else shrinkage(reading, limits.max_shrink)
         progress.stage("loading")
@@ -81,6 +84,9 @@ def run(
             _note(reading, report, started_at, is_whole=not shrunk)
         if shrunk:
             raise ShrinkError(shrunk)
+        report.warnings, report.problems = reading.warnings(), reading.problems()
+        if not reading.is_up_to_date:
+            raise IncompleteError(" ".join(report.problems))
         folder.become_last_run()
         progress.stage("building and testing the models")
         with report.timed("transform"):
@@ -186,6 +192,7 @@ def _remove_missing(
     for name, rows in removed.items():
         report.tables[name].rows_removed = rows
     state.finish_full_reads(reading.pipeline, reading.missing, started_at)
+    state.postpone_full_reads(reading.pipeline, reading.postponed)
 
 
 def _publish(engine: Engine, pipeline: dlt.Pipeline, report: RunReport, progress: Progress) -> None:

@@ -1,17 +1,18 @@
 """How much of the lists one run reads, and what that proves.
 
-An ordinary read gets what changed. A *full read* gets a list whole, and so it alone notices what
-is listed no more. It is made of a list that was never read, whose last full read is old or was not
-finished, and where asked for. A row can move while pages are read and hide from one read, so only
-what two reads missed is gone; and the newest users are read once more after them, because a lead
-that signed up meanwhile is there. A full read of users makes one of leads due: where a user is
-gone, the row of the lead that it was must not stand for an open lead.
+An incremental sync gets what changed. A *full sync* gets a whole list, and so it alone notices
+deleted rows. It is made of a list that was never read, whose last full sync is old or was not
+finished, where asked for, and where an incremental sync has no proof that it got all changes. A row
+can move while pages are read and hide from one listing, so only what two missed is deleted; and the
+newest users are read once more after them, because a lead that signed up concurrently is there. A
+full sync of users makes one of leads due: where a user is deleted, the row of the lead that it was
+must not stand for an open lead.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from functools import partial
-from itertools import chain
+from itertools import chain, starmap
 from typing import Any, NamedTuple, Self
 
 import dlt
@@ -19,25 +20,30 @@ import pyarrow as pa
 
 from extract import settings, state, warehouse
 from extract.ahead import ReadAhead
+from extract.batches import ListCounts
+from extract.customer import CustomerProject
 from extract.engines import Engine
 from extract.errors import SettingsError
+from extract.failures import plain_error
 from extract.memory import spaciously
-from extract.rows import ListCounts
 from extract.source import analytics_api, empty_table
+from extract.sync_plan import Outcome
 from extract.warehouse import Missing
 
 
 class Reading:
-    """What one run reads: normalised load packages, not yet loaded.
+    """What one run reads: normalized load packages, not yet loaded.
 
     After `read`: `pipeline` has the packages of `load_ids`, whose Parquet files are `files` by
-    table, and `missing` tells of each list that was read whole what it did not list.
+    table; `outcomes` has what the sync of each list proved; and `missing`, for each list that a
+    full sync listed completely, what it did not list.
 
     Args:
         engine: the warehouse's.
         open_pipeline: returns the pipeline with its state as the warehouse has it.
         connection: the source's arguments.
         counts: what was read of each list, by name; counted up.
+        rebind: accept rows of another customer project than the stored ones.
     """
 
     def __init__(
@@ -46,44 +52,107 @@ class Reading:
         open_pipeline: Callable[[], dlt.Pipeline],
         connection: dict[str, Any],
         counts: dict[str, ListCounts],
+        rebind: bool = False,
     ) -> None:
         self._engine = engine
         self._open_pipeline = open_pipeline
         self._connection = connection
         self.counts = counts
+        self._rebind = rebind
 
     def read(self, names: Set[str], whole: Set[str], full_read_days: float) -> None:
         """Read lists.
 
         Args:
             names: the lists to read.
-            whole: those of them to read whole, even where no full read is due.
+            whole: those of them to read whole, even where no full sync is due.
             full_read_days: the setting.
         """
         self.pipeline = self._open_pipeline()
         self.load_ids: list[str] = []
         self.files: dict[str, list[str]] = defaultdict(list)  # Parquet files by table
+        self.outcomes: dict[str, Outcome] = {}
+        self._full: Set[str] = set()  # lists that are read whole
+        self._newest_known = state.newest_cursors(self.pipeline)
         with self._engine.opened(self.pipeline) as opened:
             self.rows_held = {name: opened.rows_held(name) for name in settings.ENDPOINTS}
-        whole = whole | state.full_reads_due(self.pipeline, names, full_read_days)
-        due = whole | {"leads"} if "users" in whole else whole
-        state.begin_full_reads(self.pipeline, due, self.rows_held)
-        whole = due & names
+            app_id = state.app_id(self.pipeline) or opened.app_id()
+        self._project = CustomerProject(None if self._rebind else app_id)
+        self._begin_full(whole | state.full_reads_due(self.pipeline, names, full_read_days))
         self._extract(names)
-        if self._are_strange(names - whole):
+        incremental = names - self._full
+        is_other = app_id is not None and self._project.app_id not in (None, app_id)
+        if incremental and (is_other or self._are_strange(incremental)):
             self.read(names, names, full_read_days)
             return
-        self.missing = self._find_missing(whole)
+        if unproven := {name for name in incremental if self._is_unproven(name)}:
+            misordered = {name for name in unproven if self.outcomes[name].is_misordered}
+            done = self._full
+            self._begin_full(unproven)
+            self._extract((self._full - done) & names)
+            for name in misordered:
+                self.outcomes[name].is_misordered = True
+        self.missing = self._find_missing(self._full & names)
         if again := {name for name, missing in self.missing.items() if missing.rows}:
-            state.begin_full_reads(self.pipeline, again, self.rows_held)
+            self._begin_full(again)
             self._extract(again)
-            self._extract({*names, "users"})
+            self._read_newest({*names, "users"})
             self.missing |= self._find_missing(again)
+            self.missing = {
+                name: missing
+                for name, missing in self.missing.items()
+                if self.outcomes[name].is_complete
+            }
+        state.remember_project(self.pipeline, self._project.app_id)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether all rows that changed since the last run were read."""
+        return all(outcome.is_up_to_date for outcome in self.outcomes.values())
+
+    @property
+    def postponed(self) -> list[str]:
+        """The lists of which a full sync could not be completed, although all changes were read."""
+        return [
+            name
+            for name, outcome in self.outcomes.items()
+            if name in self._full and outcome.is_up_to_date and name not in self.missing
+        ]
+
+    def warnings(self) -> list[str]:
+        """Return sentences on what the API sent that it should not, but that lost no row."""
+        return list(chain.from_iterable(starmap(_warnings, self.outcomes.items())))
+
+    def problems(self) -> list[str]:
+        """Return sentences on full syncs that could not be completed."""
+        return list(chain.from_iterable(starmap(_problems, self.outcomes.items())))
+
+    def _begin_full(self, names: Set[str]) -> None:
+        """Make the next sync of some lists a full one."""
+        due = names | {"leads"} if "users" in names else names
+        state.begin_full_reads(self.pipeline, due, self.rows_held)
+        self._full |= due
+
+    def _read_newest(self, names: Set[str]) -> None:
+        """Read what changed in the meantime; that proves nothing more."""
+        proven = dict(self.outcomes)
+        self._extract(names)
+        if misordered := {name for name in names if self.outcomes[name].is_misordered}:
+            state.begin_full_reads(self.pipeline, misordered, self.rows_held)
+            self._extract(misordered)
+        self.outcomes = proven
 
     def _extract(self, names: Set[str]) -> None:
         """Read lists into a load package of their own."""
         with ReadAhead() as ahead:
-            source = analytics_api(**self._connection, ahead=ahead, counts=self.counts)
+            source = analytics_api(
+                **self._connection,
+                ahead=ahead,
+                counts=self.counts,
+                outcomes=self.outcomes,
+                newest_known=self._newest_known,
+                project=self._project,
+            )
             for name in settings.ENDPOINTS.keys() - names:
                 source.resources[name] = empty_table(name)
             (load_id,) = self.pipeline.extract(source).loads_ids
@@ -116,9 +185,72 @@ class Reading:
                 for name in names
             )
 
+    def _is_unproven(self, name: str) -> bool:
+        """Return whether an incremental sync may have missed changes, or has seen deletions.
+
+        Its pages are in another order; or they ended before a row that was not listed.
+        """
+        outcome = self.outcomes[name]
+        if not outcome.has_ended:
+            return outcome.is_misordered
+        with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
+            return opened.missing(name, self.files).rows > 0
+
     def _find_missing(self, names: Set[str]) -> dict[str, Missing]:
         with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
-            return {name: opened.missing(name, self.files) for name in names}
+            return {
+                name: opened.missing(name, self.files)
+                for name in names
+                if self.outcomes[name].is_complete
+            }
+
+
+def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
+    if outcome.page_size:
+        yield (
+            f"{name}: the API did not send as many rows for a page as requested, so it could skip "
+            f"some. The list was read with {outcome.page_size} rows per page: set "
+            f"[sources.{settings.SECTION}] page_size = {outcome.page_size}."
+        )
+    if outcome.is_misordered:
+        yield (
+            f"{name}: the pages are not in the requested order, newest `last_update` first, so an "
+            "incremental sync would miss changes. The list was read whole."
+        )
+    if outcome.outliers:
+        yield f"{name}: {outcome.outliers} rows are not in the order of `last_update`."
+    if outcome.unexplained_repeats:
+        reason = (
+            f"The first page comes twice: set [sources.{settings.SECTION}] first_page = 1."
+            if outcome.repeats_first_page
+            else "Rows with the same `last_update` seem to have no fixed order."
+        )
+        yield (
+            f"{name}: {outcome.unexplained_repeats} rows were listed on several pages although "
+            f"none had moved, so as many others may be missing. {reason} Nothing was deleted. The "
+            "full sync is tried again in a day."
+        )
+
+
+def _problems(name: str, outcome: Outcome) -> Iterator[str]:
+    consequence = (
+        "What was listed was loaded and published, and nothing was deleted. The full sync is tried "
+        "again in a day."
+        if outcome.is_up_to_date
+        else "What was listed was merged into raw; nothing was deleted, built or published."
+    )
+    if outcome.failure:
+        yield (
+            f"The full sync of {name} could not be completed: {outcome.failed_at} cannot be read. "
+            f"{plain_error(outcome.failure)} {consequence}"
+        )
+    if outcome.is_truncated:
+        yield (
+            f"The full sync of {name} could not be completed: in descending order the list ends "
+            f"after {outcome.rows_listed} rows, twice, and in ascending order it has at least "
+            f"{outcome.rows_found} more. {consequence} Ask the provider of the API whether it "
+            "limits the length of its lists."
+        )
 
 
 def shrinkage(reading: Reading, max_shrink: float) -> str:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from extract.batches import ListCounts
 from extract.dbt_build import BuildResult
-from extract.rows import ListCounts
 from publish.publication import Published
 
 
@@ -28,13 +28,16 @@ class TableReport:
 class RunReport:
     """What one run did. `warehouse` is a path or an address, durations are seconds by stage.
 
-    `published` is what readers see after it: something new, unless the build failed.
+    `published` is what readers see after it: something new, unless the build failed. `warnings` are
+    about what the API sent; `problems` also make the run exit with 1.
     """
 
     warehouse: str
     mode: str = "incremental"
     load_id: str | None = None
     tables: dict[str, TableReport] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     build: BuildResult = field(default_factory=BuildResult)
     published: Published | None = None
     durations: dict[str, float] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class RunReport:
                 yield f"{table.rows_rejected} rows of {name} set aside: see raw.rejected_rows"
             if table.rows_removed:
                 yield f"{table.rows_removed} rows of {name} removed: the API lists them no more"
+        yield from (f"warning: {warning}" for warning in self.warnings)
         build = self.build
         yield (
             f"tests: {build.tests_passed} passed, {build.tests_warned} warned, "

@@ -1,31 +1,23 @@
-"""Prepares the rows of a list's pages for its raw table, as Arrow tables of some thousand rows.
+"""Prepares the rows of a page for the raw table of its endpoint, column by column.
 
-A row keeps what the API said: the contact's id as a number, `attributes` as one JSON value, all
-else as text, known or not: a text column takes whatever an API sends next. A row without its key is
-set aside for `raw.rejected_rows`. Each row gets its cursor, for the incremental read, and its
-version, which orders copies of a row that shifting pages show.
-
-With the columns' types settled here, dlt need not look at each value of each row, which is most of
-what loading JSON takes.
+A row keeps what the API sent: the contact's id as a number, `attributes` as one JSON value, all
+else as text, known or not: a text column takes whatever an API sends next. A row without its
+primary key is set aside for `raw.rejected_rows`. Each row gets its cursor, for the incremental
+sync, and its version, which orders the copies of a row that shifting pages show.
 """
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
-import dlt
-import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.normalizers.utils import generate_dlt_ids
-from dlt.extract.items_transform import ItemTransform
 
 from extract import settings
-from extract.client import ListPaginator
+from extract.customer import CustomerProject
 from extract.values import (
     as_json,
     as_key,
@@ -34,139 +26,85 @@ from extract.values import (
     as_whole_number,
     json_texts,
     parse_moment,
-    storable_text,
 )
 
 Row = dict[str, Any]
 NAMING = NamingConvention()
 ODD_NUMBER = f"other_{settings.CONTACT_NUMBER}"  # a user's contact id that is no whole number
-ARROW_TYPES = {"bigint": pa.int64(), "double": pa.float64(), "text": pa.string()}
-# what dlt is given at once: it spends milliseconds on each table
-BATCH_ROWS = 5000
-BATCH_BYTES = 2**24  # of the answers; rows can be large
-
-
-@dataclass
-class ListCounts:
-    """What one run read of one list, in all its reads of it.
-
-    A page costs more than one request when it is retried.
-    """
-
-    pages: int = 0
-    requests: int = 0
-    bytes_read: int = 0  # of all answers
-    rows_read: int = 0
-    last_keys: Sequence[Row] = ()  # of the last page that had rows
-    on_page: Callable[[], None] = lambda: None
-
-    def count_answer(self, size: int) -> None:
-        """Count one answer of the API, of so many bytes."""
-        self.requests += 1
-        self.bytes_read += size
 
 
 class Page(NamedTuple):
-    """A page's rows with a key, as columns; and the others, as rows of `raw.rejected_rows`."""
+    """A page's rows with a primary key, as columns; and the others, as rows of `rejected_rows`.
+
+    `cursors` are the `last_update` of the rows in UNIX seconds, None where it is no cursor.
+    """
 
     keys: list[tuple[Any, ...]]
-    cursors: list[float]  # of the rows that have one
+    cursors: list[float | None]
     columns: dict[str, Sequence[Any]]
     rejected: list[Row]
 
+    def identities(self) -> list[Hashable]:
+        """Return the primary key of each row, and a hash of each row that has none."""
+        return [*self.keys, *(row["row_hash"] for row in self.rejected)]
 
-class PreparePage(ItemTransform[Any, dict[str, Any]]):
-    """Turns pages of API rows into tables of the raw table's rows, and rows set aside.
+    def versions(self) -> list[Hashable]:
+        """Return what changes whenever a row does, in the order of the identities."""
+        return [
+            *zip(self.keys, self.cursors, strict=True),
+            *(row["row_hash"] for row in self.rejected),
+        ]
 
-    It stands before the incremental step, which needs the cursor. Pages are gathered into batches,
-    but never past a row that may end the read: the incremental step sees it at once.
+    def contact_ids(self) -> list[Any]:
+        """Return the ids of the contacts that have one, in the order of the rows."""
+        numbers = self.columns.get(settings.CONTACT_NUMBER, ())
+        return [number for number in numbers if number is not None]
+
+    def only(self, keep: Sequence[bool]) -> "Page":
+        """Return a page of some rows, by the place of their identities."""
+        return Page(
+            list(compress(self.keys, keep)),
+            list(compress(self.cursors, keep)),
+            {name: list(compress(values, keep)) for name, values in self.columns.items()},
+            list(compress(self.rejected, keep[len(self.keys) :])),
+        )
+
+
+class RowPreparer:
+    """Prepares the pages of an endpoint, in the order in which they were requested.
 
     Args:
-        name: `leads` or `users`.
-        counts: counted up for every page.
-        started_at: the run's start, an aware moment; a `last_update` well after it is no cursor.
-        paginator: tells whether a page is the last.
-        stops_below: returns the cursor that ends an incremental read when it meets an older one.
-        on_page: called with each page, in the order of the list.
+        name: the endpoint's.
+        started_at: the run's start, an aware timestamp; a `last_update` well after it is no cursor.
+        project: which all rows must belong to.
+        stored_columns: returns the columns of the fields that earlier syncs met, by field; those
+            of new fields are added to it.
     """
 
     def __init__(
         self,
         name: str,
-        counts: ListCounts,
         started_at: datetime,
-        paginator: ListPaginator,
-        stops_below: Callable[[], float],
-        on_page: Callable[[Page], None] = lambda page: None,
+        project: CustomerProject,
+        stored_columns: Callable[[], dict[str, str]],
     ) -> None:
-        super().__init__(self.prepare)
         self.name = name
-        self.counts = counts
         self.started_at = started_at
-        self.paginator = paginator
-        self.stops_below = stops_below
-        self.on_page = on_page
+        self.project = project
+        self.stored_columns = stored_columns
         self.primary_key = settings.ENDPOINTS[name].primary_key
-        self._types = {
-            field: ARROW_TYPES.get(str(hint["data_type"]), pa.string())
-            for field, hint in settings.list_columns(name).items()
-        }
-        # the declared fields have their columns before any other comes
-        self._columns: dict[str | None, str] = {f: f for f in self._types if f[0] != "_"}
+        declared = (field for field in settings.list_columns(name) if field[0] != "_")
+        self._columns: dict[str | None, str] = {field: field for field in declared}
         self._columns[None] = ODD_NUMBER  # which is no field of the API's
-        self._batch: list[Page] = []
-        self._begun = False
-        self._bytes_passed = 0
-
-    def __call__(self, item: list[Any], meta: Any = None) -> Iterator[Any] | None:
-        """Return good rows, and those set aside for their own table, once they are worth it."""
-        page = self.prepare(item)
-        self.counts.pages += 1
-        if page.keys:
-            self.counts.last_keys = [
-                dict(zip(self.primary_key, key, strict=True)) for key in page.keys
-            ]
-        self.counts.on_page()
-        self.on_page(page)
-        self._batch.append(page)
-        begins, self._begun = not self._begun, True
-        stops = min(page.cursors, default=math.inf) < self.stops_below()
-        if (
-            begins  # alone, so that a limit of one page reads one
-            or stops
-            or not self.paginator.has_next_page
-            or sum(len(page.keys) for page in self._batch) >= BATCH_ROWS
-            or self.counts.bytes_read - self._bytes_passed >= BATCH_BYTES
-        ):
-            return self._pass_on(begins)
-        return None
-
-    def _pass_on(self, begins: bool) -> Iterator[Any]:
-        batch, self._batch = self._batch, []
-        self._bytes_passed = self.counts.bytes_read
-        # without rows, the tables are still made, with all their columns
-        nothing = dlt.mark.materialize_table_schema()
-        if any(page.keys for page in batch):
-            yield self._table(batch)
-        elif begins:
-            yield nothing
-        rejected = list(chain.from_iterable(page.rejected for page in batch))
-        if rejected or begins:
-            yield dlt.mark.with_table_name(rejected or nothing, settings.REJECTED_TABLE)
-
-    def _table(self, batch: Sequence[Page]) -> pa.Table:
-        """Return the rows of some pages, with all declared columns."""
-        names = dict.fromkeys(chain(self._types, *(page.columns for page in batch)))
-        columns = {}
-        for name in names:
-            values = chain.from_iterable(
-                page.columns.get(name, [None] * len(page.keys)) for page in batch
-            )
-            columns[name] = _array(list(values), self._types.get(name, pa.string()))
-        return pa.table(columns)
+        self._rows_prepared = 0
 
     def prepare(self, rows: Sequence[Any]) -> Page:
-        """Return a page's rows as the raw table holds them, and those without a usable key."""
+        """Return a page of rows.
+
+        Raises:
+            SettingsError: a row belongs to another customer project.
+        """
+        self.project.check(rows)
         read_at = datetime.now(UTC)
         latest = self.started_at + settings.FUTURE_TOLERANCE
         good: list[Row] = []
@@ -175,7 +113,7 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         versions: list[str] = []
         rejected: list[Row] = []
         for row in rows:
-            self.counts.rows_read += 1
+            self._rows_prepared += 1
             try:
                 keys.append(self._key(row))
             except ValueError as reason:
@@ -185,11 +123,10 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             moment = parse_moment(row.get("last_update"))
             if moment and moment > latest:
                 moment = None
-            # a clock that is ahead a little must not move the cursor past what is still to come
-            cursors.append(min(moment, self.started_at).timestamp() if moment else None)
+            cursors.append(moment.timestamp() if moment else None)
             # of copies with one last_update, or without, the later read is newer
             changed_at = (moment or read_at).isoformat(timespec="microseconds")
-            versions.append(f"{changed_at} {self.counts.rows_read:012d}")
+            versions.append(f"{changed_at} {self._rows_prepared:012d}")
         shapes = dict.fromkeys(map(tuple, good))  # the fields of rows; most pages have one
         fields = dict.fromkeys(chain.from_iterable(shapes))
         if len(shapes) > 1:
@@ -210,11 +147,12 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
             ]
         for position, field in enumerate(self.primary_key):
             columns[field] = [key[position] for key in keys]
-        columns[settings.CURSOR] = cursors
+        # a clock that is ahead a little must not move the cursor past what is still to come
+        newest = self.started_at.timestamp()
+        columns[settings.CURSOR] = [c if c is None or c < newest else newest for c in cursors]
         columns[settings.VERSION] = versions
         columns[settings.ROW_ID] = generate_dlt_ids(len(good))
-        known = [cursor for cursor in cursors if cursor is not None]
-        return Page(keys, known, columns, rejected)
+        return Page(keys, cursors, columns, rejected)
 
     def _key(self, row: Any) -> tuple[Any, ...]:
         """Return a row's primary key.
@@ -240,24 +178,20 @@ class PreparePage(ItemTransform[Any, dict[str, Any]]):
         return tuple(key)
 
     def _column(self, field: str) -> str:
-        """Return a field's column. Every field of a read has its own; declared ones come first."""
+        """Return a field's column: the declared one, the one of earlier syncs, or a new one."""
         if field not in self._columns:
-            # a name keeps letters beyond ASCII only by their numbers; without, many are the same
-            ascii_field = field.encode("ascii", "backslashreplace").decode()
-            column = NAMING.normalize_identifier(ascii_field) if field.strip() else "blank"
-            if column[0] == "_":
-                column = NAMING.normalize_identifier(f"other{column}")
-            while column in self._columns.values():
-                column = f"other_{column}"
-            self._columns[field] = column
+            stored = self.stored_columns()
+            if field not in stored:
+                # letters beyond ASCII keep only their numbers; without, many names are the same
+                ascii_field = field.encode("ascii", "backslashreplace").decode()
+                column = NAMING.normalize_identifier(ascii_field) if field.strip() else "blank"
+                if column[0] == "_":
+                    column = NAMING.normalize_identifier(f"other{column}")
+                while column in self._columns.values() or column in stored.values():
+                    column = f"other_{column}"
+                stored[field] = column
+            self._columns[field] = stored[field]
         return self._columns[field]
-
-
-def _array(values: list[Any], data_type: pa.DataType) -> pa.Array:
-    try:
-        return pa.array(values, data_type)
-    except UnicodeEncodeError:
-        return pa.array([value and storable_text(value) for value in values], data_type)
 
 
 def _rejected(resource: str, row: Any, reason: str) -> Row:

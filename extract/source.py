@@ -1,8 +1,8 @@
 """The dlt source: what is read from the API, declared.
 
 `GET leads/list -> raw.leads`, `GET users/list -> raw.users`, newest `last_update` first, in pages.
-A rerun reads from the top until it meets rows older than the newest one loaded before, less an
-overlap, and merges what it read by primary key. A list ends with an empty page.
+A rerun reads from the top down to the newest row loaded before, less an overlap, and merges what it
+read by primary key. Which pages are requested, and when that is enough, is in `sync_plan`.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,13 @@ from dlt.sources.rest_api.typing import EndpointResource
 from extract import settings
 from extract.ahead import ReadAhead
 from extract.answers import page_check
-from extract.client import ListPaginator, api_root, http_session
+from extract.batches import Batches, ListCounts
+from extract.client import api_root, http_session
+from extract.customer import CustomerProject
 from extract.errors import SettingsError
-from extract.rows import ListCounts, PreparePage
+from extract.plan import Plan, PlanPaginator
+from extract.rows import RowPreparer
+from extract.sync_plan import Outcome, StartingPoint, SyncPlan
 
 # of the copies of a row, `warehouse.keep_newest` leaves one: dlt's own way of it, a window over all
 # columns, takes memory for all rows
@@ -45,6 +49,9 @@ def analytics_api(
     max_in_flight: int = settings.MAX_IN_FLIGHT,
     ahead: ReadAhead | None = None,
     counts: dict[str, ListCounts] | None = None,
+    outcomes: dict[str, Outcome] | None = None,
+    newest_known: dict[str, float] | None = None,
+    project: CustomerProject | None = None,
 ) -> Iterator[DltResource]:
     """Read the leads and users of one customer project.
 
@@ -58,6 +65,10 @@ def analytics_api(
         max_in_flight: requests of one list that are on their way at once, where there is `ahead`.
         ahead: sends the requests; without, one is sent after the other.
         counts: what was read of each list; counted up.
+        outcomes: gets what the sync of each list proved.
+        newest_known: the newest cursor of earlier syncs, by list, in UNIX seconds; for full syncs,
+            whose cursor is reset.
+        project: which all rows must belong to.
 
     Yields:
         The resources `leads` and `users`, one row a list entry (`settings.list_columns`).
@@ -83,12 +94,26 @@ def analytics_api(
     for name in settings.ENDPOINTS:
         counts.setdefault(name, ListCounts())
 
+    outcomes = outcomes if outcomes is not None else {}
+    project = project or CustomerProject()
+    lag = float(max(lag_seconds, 1))  # without any, dlt drops a second change within one second
     session = http_session(root)
+    paginators: dict[str, PlanPaginator] = {}
+
+    def plan(name: str) -> Plan:
+        """Return the plan of a sync, once dlt has restored the cursor."""
+        cursor = _starting_point(resources[name])
+        newest = cursor + lag if cursor else (newest_known or {}).get(name)
+        start = StartingPoint(newest, lag) if newest else None
+        plan = SyncPlan(name, page_size, first_page, end_of_list, not cursor, start)
+        outcomes[name] = plan.outcome
+        return plan
+
+    for name in settings.ENDPOINTS:
+        rows = RowPreparer(name, started_at, project, partial(_stored_columns, name))
+        paginators[name] = PlanPaginator(partial(plan, name), rows.prepare)
     if ahead:
-        ahead.serve(session, max_in_flight)
-    paginators = {
-        name: ListPaginator(first_page, page_size, end_of_list) for name in settings.ENDPOINTS
-    }
+        ahead.serve(session, max_in_flight, lambda name: paginators[name].may_fail)
 
     def resource(name: str) -> EndpointResource:
         endpoint = settings.ENDPOINTS[name]
@@ -115,34 +140,21 @@ def analytics_api(
         "resource_defaults": {
             "write_disposition": MERGE,
             "endpoint": {
-                "params": {
-                    "sort": "last_update",
-                    "sort_direction": "desc",
-                    "per_page": page_size,
-                },
+                "params": {"sort": "last_update"},
                 "incremental": {
                     "cursor_path": settings.CURSOR,
                     "initial_value": 0.0,
-                    # without any lag dlt drops a second change within the cursor's second
-                    "lag": max(lag_seconds, 1),
-                    "row_order": "desc",
+                    "lag": lag,
                     "on_cursor_value_missing": "include",
                 },
             },
         },
         "resources": [resource(name) for name in settings.ENDPOINTS],
     }
-    for read in rest_api_resources(config):
-        prepare = PreparePage(
-            read.name,
-            counts[read.name],
-            started_at,
-            paginators[read.name],
-            partial(_start_value, read),
-        )
-        if ahead:
-            prepare.on_page = partial(ahead.note, read.name)
-        read.add_step(prepare)
+    resources = {resource.name: resource for resource in rest_api_resources(config)}
+    for name, read in resources.items():
+        on_page = partial(ahead.note, name) if ahead else lambda page: None
+        read.add_step(Batches(name, counts[name], paginators[name], on_page))
         # a second table of the same resource begins with the columns of the first: clear them
         for columns in ({}, settings.REJECTED_COLUMNS):
             read.apply_hints(
@@ -155,10 +167,18 @@ def analytics_api(
         yield read
 
 
-def _start_value(read: DltResource) -> float:
-    """Return the cursor, less the overlap, that the read of a list stops below."""
-    step: Any = read.incremental  # dlt's types allow for none
+def _starting_point(resource: DltResource) -> float:
+    """Return the cursor that an incremental sync reads down to; 0 for a full sync."""
+    step: Any = resource.incremental  # dlt's types allow for none
     return float(step.incremental.start_value)
+
+
+def _stored_columns(name: str) -> dict[str, str]:
+    """Return the columns of a list's fields by field, which dlt stores with the rows."""
+    columns: dict[str, str] = (
+        dlt.current.source_state().setdefault("columns", {}).setdefault(name, {})
+    )
+    return columns
 
 
 def empty_table(name: str) -> DltResource:

@@ -16,6 +16,8 @@ import dlt
 from extract import settings
 from extract.errors import SettingsError
 
+DAY = 86400  # seconds
+
 
 @contextmanager
 def _source_state(pipeline: dlt.Pipeline) -> Iterator[dict[str, Any]]:
@@ -51,21 +53,47 @@ def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool, elsewhere: str) ->
         state["base_url"] = base_url
 
 
+def app_id(pipeline: dlt.Pipeline) -> str | None:
+    """Return the customer project of the rows that were loaded, None where it is not known."""
+    with _source_state(pipeline) as state:
+        known: str | None = state.get("app_id")
+        return known
+
+
+def remember_project(pipeline: dlt.Pipeline, app_id: str | None) -> None:
+    """Remember the customer project of the rows, where they name it."""
+    with _source_state(pipeline) as state:
+        if app_id:
+            state["app_id"] = app_id
+
+
+def newest_cursors(pipeline: dlt.Pipeline) -> dict[str, float]:
+    """Return the newest cursor of each list that was synced, in UNIX seconds."""
+    with _source_state(pipeline) as state:
+        return {
+            name: resource["incremental"][settings.CURSOR]["last_value"]
+            for name, resource in state.get("resources", {}).items()
+        }
+
+
 def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days: float) -> set[str]:
     """Return the lists that must be read whole.
 
     Those that have no cursor, those of which a full read was begun and not finished, and those of
-    which the last one is `full_read_days` old (0: it may have any age) or not known.
+    which the last one is `full_read_days` old (0: it may have any age) or not known. One that could
+    not be completed is tried again at most once a day.
     """
     with _source_state(pipeline) as state:
         finished, unfinished = state.get("full_reads", {}), state.get("unfinished", {})
-        oldest = time.time() - full_read_days * 86400 if full_read_days else -math.inf
+        tried = state.get("incomplete_full_syncs", {})
+        now = time.time()
+        oldest = now - full_read_days * DAY if full_read_days else -math.inf
         return {
             name
             for name in names
             if name not in state.get("resources", {})
             or name in unfinished
-            or finished.get(name, 0) <= oldest
+            or (finished.get(name, 0) <= oldest and tried.get(name, 0) <= now - DAY)
         }
 
 
@@ -99,3 +127,12 @@ def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: 
         for name in names:
             del state["unfinished"][name]
             state.setdefault("full_reads", {})[name] = started_at.timestamp()
+            state.get("incomplete_full_syncs", {}).pop(name, None)
+
+
+def postpone_full_reads(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
+    """Remember when full reads could not be completed, although all changes were read."""
+    with _source_state(pipeline) as state:
+        for name in names:
+            del state["unfinished"][name]
+            state.setdefault("incomplete_full_syncs", {})[name] = time.time()

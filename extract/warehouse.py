@@ -80,6 +80,18 @@ class Warehouse:
         row = self.connection.execute(f"select count(*) from {self.held(name, '1')}").fetchone()
         return int(row[0]) if row else 0
 
+    def app_id(self) -> str | None:
+        """Return the customer project of rows that are stored; None where no row names it."""
+        for name in settings.ENDPOINTS:
+            if "app_id" in self.columns(name):
+                stored = self.held(name, "app_id")
+                row = self.connection.execute(
+                    f"select app_id from {stored} where app_id <> '' limit 1"
+                ).fetchone()
+                if row:
+                    return str(row[0])
+        return None
+
     def compare(self, name: str, files: Files) -> Changes:
         """Count how rows about to be merged differ from the rows that the warehouse holds.
 

@@ -5,26 +5,47 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from extract.sandbox import ApiServer
+from extract.sandbox.server import ListRequest
 
 CERTIFICATE = Path(__file__).with_name("no_secret_test_server.pem")
 PATIENCE = 60  # seconds that a thread may need on a busy machine
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
+def listed(requests: Iterable[ListRequest], name: str = "leads") -> list[int]:
+    """Return the pages of an endpoint that listings requested, in their order.
+
+    What a full sync requests to prove a listing of a list at rest is left out: a page in ascending
+    order, and the first page once more.
+    """
+    pages: list[int] = []
+    is_proof = False
+    for request in requests:
+        if request.name != name:
+            continue
+        if request.params.get("sort_direction") == "asc":
+            is_proof = True
+        elif is_proof and request.page == 0:
+            is_proof = False
+        else:
+            pages.append(request.page)
+    return pages
+
+
 def pages_asked(api: ApiServer, name: str = "leads", after: int = 0) -> list[int]:
-    """Return the pages of an endpoint that were asked for, in the order of the requests.
+    """Return the pages of an endpoint that listings requested, in the order of the requests.
 
     Args:
         api: the API.
         name: `leads` or `users`.
         after: leaves out so many earlier requests, of both endpoints.
     """
-    return [request.page for request in api.requests[after:] if request.name == name]
+    return listed(api.requests[after:], name)
 
 
 class RawServer:

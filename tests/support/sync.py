@@ -18,9 +18,9 @@ from dlt.extract.items_transform import MapItem
 
 from extract import settings
 from extract.ahead import ReadAhead
+from extract.batches import ListCounts
 from extract.errors import EltError
 from extract.failures import plain_error
-from extract.rows import ListCounts
 from extract.source import analytics_api
 
 Row = dict[str, Any]

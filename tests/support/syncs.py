@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from extract.sandbox.server import ApiServer, Fault, ListRequest, Reply
 from tests.support.elt import Query
+from tests.support.servers import listed
 
 DAYS = "ELT__FULL_READ_DAYS"
 EVERY_RUN = "0.0000001"  # days: the last full sync is always older
@@ -21,11 +22,8 @@ def mode(query: Query) -> str:
 
 
 def pages(api: ApiServer) -> dict[str, list[int]]:
-    """Return the pages that were requested, by resource, in the order of the requests."""
-    requested: dict[str, list[int]] = {"leads": [], "users": []}
-    for request in api.requests:
-        requested[request.name].append(request.page)
-    return requested
+    """Return the pages that listings requested, by resource, in the order of the requests."""
+    return {name: listed(api.requests, name) for name in ("leads", "users")}
 
 
 def before_page(change: Callable[[], None], name: str, page: int, attempt: int = 1) -> Fault:

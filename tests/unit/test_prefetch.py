@@ -134,7 +134,8 @@ def test_no_row_is_missed_that_moves_between_two_pages_requested_at_once(
     synced = source.sync()
     assert synced.exit_code == 0
     assert set(range(1, 600)) - {150} <= set(synced.ids())
-    assert pages_asked(api).count(4) == 2
+    head = moved == "new"  # the new leads fill it up to page 8, and it is read again
+    assert pages_asked(api).count(4) == 2 + head
 
 
 @pytest.mark.parametrize("in_flight", ["1", "4"])

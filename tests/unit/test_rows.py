@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from extract.client import ListPaginator
-from extract.rows import ListCounts, Page, PreparePage
+from extract.customer import CustomerProject
+from extract.rows import Page, RowPreparer
 from tests.support.unexpected import DEEP
 
 STARTED_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def preparation(name: str) -> PreparePage:
-    paginator = ListPaginator(first_page=0, page_size=50, end_of_list="empty")
-    return PreparePage(name, ListCounts(), STARTED_AT, paginator, lambda: 0)
+def preparation(name: str, columns: dict[str, str] | None = None) -> RowPreparer:
+    stored = {} if columns is None else columns
+    return RowPreparer(name, STARTED_AT, CustomerProject(), lambda: stored)
 
 
 def prepare(name: str, **fields: Any) -> dict[str, Any]:

@@ -85,11 +85,11 @@ def _arm(kill: Kill) -> None:
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
     from extract import dbt_build, pipeline, warehouse
-    from extract.rows import PreparePage
+    from extract.batches import Batches
     from publish import schemas, versions
 
     places: dict[str, tuple[Any, str]] = {
-        "page": (PreparePage, "__call__"),
+        "page": (Batches, "__call__"),
         "normalize": (dlt.Pipeline, "normalize"),
         "models": (dbt_build, "build"),
         "dbt": (SQLConnectionManager, "add_query"),

@@ -1,0 +1,217 @@
+"""The requests of one sync of an endpoint, and what they prove.
+
+An incremental sync lists from the newest row down to its starting point. A full sync lists all
+rows, and then looks for those that the listing missed:
+
+    at the other end  the first page in ascending order, as an empty page is no proof of the end
+    at the head       the newest pages once more, as rows move there while pages are read
+    in another cut    all pages in another size or direction, if rows were repeated without a
+                      reason: where many rows share one `last_update`, their order can change from
+                      page to page, and a row hides for each one that is repeated
+"""
+
+from collections.abc import Generator, Hashable
+from dataclasses import dataclass
+from math import inf
+from operator import or_
+from typing import NamedTuple
+
+from extract import settings
+from extract.list_plan import ListPlan
+from extract.listing import Cut, Hashes, Listing
+from extract.order import DescendingOrder, ascends
+from extract.plan import PageRequest, Received, Requests
+from extract.rows import Page
+
+MAX_LISTINGS = 4  # of one full sync
+END_PAGES = 5  # at most, in which the last row is looked for
+MAX_PAGE_SIZE = 100  # rows; APIs seldom allow more
+
+
+class StartingPoint(NamedTuple):
+    """Where earlier syncs ended: their newest cursor, and the overlap, in (UNIX) seconds."""
+
+    newest_known: float
+    lag: float
+
+
+@dataclass
+class Outcome:
+    """What one sync of an endpoint proved.
+
+    Attributes:
+        is_complete: all rows were listed, so one that was not is deleted.
+        is_up_to_date: all rows that changed since the last sync were listed.
+        is_misordered: the pages do not descend by `last_update`; an incremental sync has stopped.
+        has_ended: an incremental sync came to the end of the list before it met an old row.
+        outliers: rows in the wrong place.
+        unexplained_repeats: rows that were listed twice although none had moved.
+        repeats_first_page: they are those of the first page, which has two numbers.
+        rows_listed: distinct rows of the last listing.
+        rows_found: rows that the listings had missed at the end of the list.
+        is_truncated: the list ends before rows that the API still lists.
+        page_size: rows of a page, where the API refuses the configured number.
+        failure: why a full sync did not come to its end, at the page `failed_at`.
+    """
+
+    is_complete: bool = False
+    is_up_to_date: bool = False
+    is_misordered: bool = False
+    has_ended: bool = False
+    outliers: int = 0
+    unexplained_repeats: int = 0
+    repeats_first_page: bool = False
+    rows_listed: int = 0
+    rows_found: int = 0
+    is_truncated: bool = False
+    page_size: int | None = None
+    failure: Exception | None = None
+    failed_at: str = ""
+
+
+class SyncPlan(ListPlan):
+    """The requests of one sync of an endpoint.
+
+    Args:
+        name: the endpoint's.
+        page_size: rows of a page.
+        first_page: the number of the first page.
+        end_of_list: "empty" or "short_page", see `ListPlan`.
+        is_full: list all rows.
+        start: where earlier syncs ended; None if there was none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        page_size: int,
+        first_page: int,
+        end_of_list: settings.EndOfList,
+        is_full: bool,
+        start: StartingPoint | None,
+    ) -> None:
+        super().__init__(name, page_size, first_page, end_of_list)
+        self.start = start
+        self.lists_all = is_full or not start
+        self.outcome = Outcome()
+
+    def requests(self) -> Requests:
+        """Yield the requests of an incremental or a full sync."""
+        if self.start and not self.lists_all:
+            yield from self._incremental(_order(self.start))
+        else:
+            yield from self._full()
+        self.outcome.is_up_to_date |= self.is_up_to_date
+        self.outcome.page_size = self.new_page_size
+
+    def _incremental(self, order: DescendingOrder) -> Requests:
+        listing = yield from self.list_pages(Cut(self.page_size), order)
+        order = listing.order or order
+        self.outcome.outliers = order.outliers
+        self.outcome.is_misordered = order.is_broken
+        self.outcome.is_up_to_date = not order.is_broken
+        self.outcome.has_ended = listing.has_ended and listing.oldest >= order.starting_point
+
+    def _full(self) -> Requests:
+        cut = early_ends = 0
+        fewest_repeats = inf
+        for number in range(MAX_LISTINGS):
+            order = _order(self.start) if self.start and not number else None
+            listing = yield from self.list_pages(self._cuts()[cut], order)
+            if listing.failure and cut == 0:
+                self.outcome.failure = listing.failure
+                self.outcome.failed_at = yield from self._describe_end(listing)
+                return
+            ends_early = yield from self._read_end(listing)
+            arrived = yield from self.read_head(listing)
+            self.outcome.rows_listed = listing.keys.distinct()
+            repeats = listing.repeats - arrived
+            self.outcome.repeats_first_page = listing.repeats_first_page
+            if ends_early:
+                early_ends += 1
+                if early_ends == 2:
+                    self.outcome.is_truncated = True
+                    return
+            elif repeats <= 0 and listing.is_proof(arrived, is_other_cut=cut > 0):
+                self.outcome.is_complete = self.outcome.is_up_to_date = True
+                return
+            else:
+                fewest_repeats = min(fewest_repeats, repeats if repeats > 0 else inf)
+                cut += 1
+        self.outcome.is_up_to_date = True
+        self.outcome.unexplained_repeats = int(fewest_repeats)
+
+    def _cuts(self) -> list[Cut]:
+        size = self.page_size
+        other = 2 * size if 2 * size <= MAX_PAGE_SIZE else size // 2
+        return [Cut(size), Cut(other), Cut(size, "asc"), Cut(other, "asc")]
+
+    def _read_end(self, listing: Listing) -> Generator[PageRequest, Received, bool]:
+        """Look at the other end for rows that a listing missed, and pass on those found.
+
+        Returns:
+            Whether the listing ended before rows that the API still lists.
+        """
+        if not listing.has_ended or listing.cut.direction == "asc":
+            return False
+        found = Hashes()
+        oldest: Hashable = None
+        number = self.first_page
+        while True:
+            page = (yield PageRequest(number, listing.cut.size, "asc", may_fail=True)).page
+            is_old = _is_old(page, listing)
+            is_known = map(or_, listing.keys.has(page.keys), found.has(page.keys))
+            missed = [old and not known for old, known in zip(is_old, is_known, strict=True)]
+            if number == self.first_page and not _is_other_end(page, is_old, listing):
+                missed = []
+            self.page = page.only(missed)
+            if not any(missed):
+                break
+            if number == self.first_page and missed[is_old.index(True)]:
+                oldest = page.keys[is_old.index(True)]
+            found.add(self.page.keys)
+            number += 1
+        self.outcome.rows_found += len(found)
+        return oldest is not None and (yield from self._ends_before(oldest, listing))
+
+    def _ends_before(
+        self, key: Hashable, listing: Listing
+    ) -> Generator[PageRequest, Received, bool]:
+        """Return whether the list ends before its oldest row.
+
+        It does not if the row moved to the last page, because others left the list, or if it left
+        the list itself.
+        """
+        for number in range(listing.end, max(self.first_page, listing.end - END_PAGES) - 1, -1):
+            page = (yield PageRequest(number, *listing.cut, may_fail=True)).page
+            if page.keys:
+                if key in page.keys:
+                    return False
+                break
+        oldest = yield PageRequest(self.first_page, listing.cut.size, "asc", may_fail=True)
+        return key in oldest.page.keys
+
+    def _describe_end(self, listing: Listing) -> Generator[PageRequest, Received, str]:
+        """Return which page a listing failed at, and the contacts around it."""
+        following = yield PageRequest(listing.end + 1, *listing.cut, may_fail=True)
+        around = []
+        if listing.last_page and (ids := listing.last_page.contact_ids()):
+            around.append(f"after the contact {ids[-1]}")
+        if ids := following.page.contact_ids():
+            around.append(f"before the contact {ids[0]}")
+        return f"page {listing.end} of {self.name} ({' and '.join(around)})"
+
+
+def _order(start: StartingPoint) -> DescendingOrder:
+    return DescendingOrder(start.newest_known - start.lag, start.newest_known)
+
+
+def _is_old(page: Page, listing: Listing) -> list[bool]:
+    """Return for each row whether it has not changed since a listing began."""
+    return [cursor is not None and cursor <= listing.began_at for cursor in page.cursors]
+
+
+def _is_other_end(page: Page, is_old: list[bool], listing: Listing) -> bool:
+    """Return whether a page is the first one in ascending order."""
+    cursors = [cursor for cursor, old in zip(page.cursors, is_old, strict=True) if old and cursor]
+    return frozenset(page.identities()) != listing.first_keys and ascends(cursors)

@@ -1,0 +1,409 @@
+"""Syncs of an API that breaks its contract, and of one that keeps it while rows move."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from extract.errors import ApiError, KeyRefusedError
+from extract.plan import PageRequest
+from tests.support.builders import Row, lead, leads
+from tests.support.plans import Events, Pages, Serve, carry_out, full, incremental, served
+
+
+def ids(rows: Sequence[Row]) -> set[Any]:
+    return {row["crmhero_user_id"] for row in rows}
+
+
+# order
+
+
+def test_changes_of_a_list_in_the_wrong_order_are_noticed() -> None:
+    """200 leads, oldest first, whatever is requested: 3 changed and 1 is new."""
+    rows = [*leads(200)[::-1], lead(5, -1), lead(6, -1), lead(7, -1), lead(500, -2)]
+    plan = incremental()
+    carry_out(plan, lambda request: rows[request.number * 50 :][:50])
+    assert plan.outcome.is_misordered
+    assert not plan.outcome.is_up_to_date
+
+
+def test_a_row_in_the_wrong_place_hides_no_changes() -> None:
+    changed = [lead(number, -number) for number in range(120, 0, -1)]
+    rows = [*changed[:10], lead(999, 9999), *changed[10:], *leads(300)[120:]]
+    plan = incremental()
+    carried = carry_out(plan, lambda request: rows[request.number * 50 :][:50])
+    assert ids(changed) <= set(carried.ids)
+    assert plan.outcome.is_up_to_date
+    assert plan.outcome.outliers == 1
+    assert len(carried.requests) == 3
+
+
+def test_an_unchanged_list_takes_one_request() -> None:
+    carried = carry_out(incremental(minutes_before=1), served(leads(230)))
+    assert [request.number for request in carried.requests] == [0]
+
+
+def test_an_incremental_sync_that_meets_no_old_row_has_come_to_the_end() -> None:
+    plan = incremental(minutes_before=1)
+    carry_out(plan, served(leads(10)))
+    assert plan.outcome.has_ended
+    plan = incremental(minutes_before=1)
+    carry_out(plan, served([*leads(10), lead(11, 60)]))
+    assert not plan.outcome.has_ended
+
+
+# end
+
+
+def empty_page(number: int, rows: list[Row], times: int = 99) -> Pages:
+    """Serve one page of the descending list as an empty one."""
+    left = [times]
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.direction == "desc" and request.number == number and left[0]:
+            left[0] -= 1
+            return []
+        return served(rows)(request)
+
+    return serve
+
+
+def test_a_page_that_was_empty_once_loses_nothing() -> None:
+    plan = full()
+    carried = carry_out(plan, empty_page(3, leads(300), times=1))
+    assert set(carried.ids) == ids(leads(300))
+    assert plan.outcome.is_complete
+    assert plan.outcome.rows_found == 150
+
+
+def test_a_list_that_ends_early_twice_is_truncated() -> None:
+    plan = full()
+    carried = carry_out(plan, empty_page(4, leads(300)))
+    assert set(carried.ids) == ids(leads(300))
+    assert plan.outcome.is_truncated
+    assert not plan.outcome.is_complete
+    assert not plan.outcome.is_up_to_date
+    assert plan.outcome.rows_listed == 200
+
+
+def test_changes_of_a_truncated_list_are_proven_all_the_same() -> None:
+    plan = full(start=True)
+    carry_out(plan, empty_page(4, leads(300)))
+    assert plan.outcome.is_truncated
+    assert plan.outcome.is_up_to_date
+
+
+def test_a_list_that_never_shows_more_than_its_first_rows_is_truncated() -> None:
+    def serve(request: PageRequest) -> Sequence[Row]:
+        return served(leads(300))(request) if request.number < 2 else []
+
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert plan.outcome.is_truncated
+    assert len(set(carried.ids)) == 200
+
+
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 120])
+def test_a_full_sync_of_a_list_at_rest_takes_three_more_requests_at_most(count: int) -> None:
+    plan = full()
+    carried = carry_out(plan, served(leads(count)))
+    assert sorted(carried.ids) == list(range(1, count + 1)), "no row comes twice"
+    assert plan.outcome.is_complete
+    assert len(carried.requests) <= (count + 49) // 50 + 1 + 3
+
+
+def same_direction(request: PageRequest) -> Sequence[Row]:
+    return served(leads(120))(request._replace(direction="desc"))
+
+
+def no_order(request: PageRequest) -> Sequence[Row]:
+    rows = leads(120)
+    if request.direction == "asc":
+        return [*rows[60:10:-3], lead(500), *rows[90:20:-2]][:50]
+    return served(rows)(request)
+
+
+def failing(request: PageRequest) -> Sequence[Row] | Exception:
+    return ApiError("no") if request.direction == "asc" else served(leads(120))(request)
+
+
+def refusing(request: PageRequest) -> Sequence[Row] | Exception:
+    return KeyRefusedError("no") if request.direction == "asc" else served(leads(120))(request)
+
+
+@pytest.mark.parametrize("serve", [same_direction, no_order, failing, refusing])
+def test_an_api_that_cannot_ascend_proves_nothing(serve: Serve) -> None:
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert plan.outcome.is_complete
+    assert plan.outcome.rows_found == 0
+    assert set(carried.ids) == ids(leads(120))
+
+
+def test_rows_that_cannot_be_dated_do_not_make_a_list_truncated() -> None:
+    rows = [*leads(60), *({**lead(n), "last_update": None} for n in range(100, 150))]
+    hidden = {**lead(999), "last_update": None}
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        return served([*rows, hidden] if request.direction == "asc" else rows)(request)
+
+    plan = full()
+    carry_out(plan, serve)
+    assert plan.outcome.is_complete
+
+
+# first page and page size
+
+
+def from_page_one(request: PageRequest) -> Sequence[Row]:
+    return served(leads(120))(request._replace(number=request.number - 1)) if request.number else []
+
+
+@pytest.mark.parametrize("plan", [full(), incremental()], ids=["full", "incremental"])
+def test_an_empty_first_page_before_one_with_rows_names_first_page(plan: Any) -> None:
+    with pytest.raises(ApiError, match="first_page"):
+        carry_out(plan, from_page_one)
+
+
+def test_a_first_page_that_was_empty_once_loses_nothing() -> None:
+    plan = full()
+    carried = carry_out(plan, empty_page(0, leads(120), times=1))
+    assert set(carried.ids) == ids(leads(120))
+    assert plan.outcome.is_complete
+
+
+def capped(count: int, cap: int) -> Pages:
+    """Cap the rows of a page, but count the pages by the size that was requested."""
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        ordered = served(leads(count), cap=10**6)(request._replace(number=0, size=10**6))
+        return ordered[request.number * request.size :][: min(request.size, cap)]
+
+    return serve
+
+
+@pytest.mark.parametrize("end_of_list", ["empty", "short_page"])
+@pytest.mark.parametrize(("size", "cap", "used"), [(100, 50, 50), (50, 20, 20), (100, 30, 30)])
+def test_a_page_size_that_the_api_caps_skips_no_row(
+    size: int, cap: int, used: int, end_of_list: str
+) -> None:
+    plan = full(size, end_of_list)
+    carried = carry_out(plan, capped(300, cap))
+    assert set(carried.ids) == ids(leads(300))
+    assert plan.outcome.is_complete
+    assert plan.outcome.page_size == used
+
+
+def test_the_page_size_is_settled_in_an_incremental_sync_too() -> None:
+    plan = incremental(minutes_before=300, page_size=100)
+    carried = carry_out(plan, capped(400, 50))
+    assert set(range(1, 300)) <= set(carried.ids)
+    assert plan.outcome.page_size == 50
+
+
+def test_an_api_with_a_page_size_of_its_own_is_listed_once() -> None:
+    def serve(request: PageRequest) -> Sequence[Row]:
+        return served(leads(300))(request._replace(size=100))
+
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert sorted(carried.ids) == list(range(1, 301))
+    assert plan.outcome.page_size is None
+
+
+def test_rows_that_fill_up_a_short_first_page_are_no_cap() -> None:
+    rows = leads(49)
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.number == 1 and len(rows) == 49:
+            rows.extend([lead(500, -1), lead(501, -2)])
+        return served(rows)(request)
+
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert plan.outcome.page_size is None
+    assert plan.outcome.is_complete
+    assert set(carried.ids) == ids(rows)
+
+
+# ties
+
+
+def tied(count: int = 300, tie: int = 120, by_request: bool = False) -> Pages:
+    """Serve leads of which many share one `last_update` and change their order in each page."""
+    rows = [lead(n, 100 if 100 <= n < 100 + tie else n + (n >= 100) * 200) for n in range(count)]
+    rows.sort(key=lambda row: str(row["last_update"]), reverse=True)
+    first = next(place for place, row in enumerate(rows) if row["crmhero_user_id"] == 100)
+    requests = [0]
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        requests[0] += 1
+        turn = 7 * (requests[0] if by_request else request.number) % tie
+        same = rows[first : first + tie]
+        listed = [*rows[:first], *same[turn:], *same[:turn], *rows[first + tie :]]
+        if request.direction == "asc":
+            listed.reverse()
+        return listed[request.number * request.size :][: request.size]
+
+    return serve
+
+
+@pytest.mark.parametrize("by_request", [False, True])
+def test_rows_of_one_last_update_that_change_places_prove_nothing(by_request: bool) -> None:
+    plan = full()
+    carried = carry_out(plan, tied(by_request=by_request))
+    assert not plan.outcome.is_complete
+    assert plan.outcome.unexplained_repeats > 0
+    assert len(set(carried.ids)) > 290
+    assert len(carried.requests) < 4 * 12
+
+
+def test_a_list_that_is_at_rest_in_another_cut_is_complete() -> None:
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.direction == "desc" and request.size == 50:
+            return tied()(request)
+        return served(tied()(PageRequest(0, 300)))(request)  # type: ignore[arg-type]
+
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert plan.outcome.is_complete
+    assert set(carried.ids) == set(range(300))
+
+
+def test_a_short_page_in_another_cut_is_no_proof() -> None:
+    """The API caps a page at 50 rows, but counts the pages by the size requested."""
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.size == 50:
+            return tied()(request)
+        return tied()(request)[:50]
+
+    plan = full()
+    carry_out(plan, serve)
+    assert not plan.outcome.is_complete
+
+
+# movement
+
+
+def test_rows_that_move_to_the_head_are_read_there() -> None:
+    rows = leads(300)
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.number == 2 and request.direction == "desc":
+            for place in range(200, 214):
+                rows[place] = lead(place + 1, -place)
+        return served(rows)(request)
+
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert set(carried.ids) == ids(rows)
+    assert plan.outcome.is_complete
+
+
+def test_the_head_is_read_for_20_pages_at_most() -> None:
+    rows = leads(60)
+    numbers = itertools.count(1000)
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.direction == "asc":  # before the head is read
+            rows.extend(lead(number, 100 - number) for number in itertools.islice(numbers, 5000))
+        return served(rows)(request)
+
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert plan.outcome.is_complete
+    assert [request.number for request in carried.requests[4:]] == list(range(20))
+
+
+@pytest.mark.parametrize("page_size", [3, 10, 50])
+def test_no_rule_raises_an_alarm_while_rows_move(page_size: int) -> None:
+    """Before each page rows may arrive, change, leave the list or be committed late."""
+    for seed in range(150):
+        for plan in (full(page_size, start=bool(seed % 2)), incremental(seed % 90, page_size)):
+            events = Events(seed, page_size)
+            before = ids(events.rows)
+            carried = carry_out(plan, events.serve)
+            outcome = plan.outcome
+            assert outcome.is_up_to_date
+            assert not outcome.is_misordered
+            assert outcome.outliers == outcome.unexplained_repeats == 0
+            assert outcome.page_size is None
+            if plan.lists_all:
+                assert outcome.is_complete
+                missed = (before & ids(events.rows)) - set(carried.ids)
+                assert len(missed) <= events.moved_up, "a row hides only behind one that left"
+
+
+# endless lists
+
+
+def test_a_last_page_that_comes_again_with_other_values_fails() -> None:
+    signatures = iter(range(10**6))
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        number = min(request.number, 3)
+        page = served(leads(200))(request._replace(number=number))
+        return [{**row, "avatar_url": f"?sig={next(signatures)}"} for row in page]
+
+    with pytest.raises(ApiError, match=r"short_page.*first_page"):
+        carry_out(full(), serve, most=7)
+
+
+def test_pages_in_a_circle_fail() -> None:
+    def serve(request: PageRequest) -> Sequence[Row]:
+        return served(leads(200))(request._replace(number=request.number % 4))
+
+    with pytest.raises(ApiError, match=r"short_page.*first_page"):
+        carry_out(full(), serve, most=30)
+
+
+def test_a_long_list_is_not_endless() -> None:
+    plan = full()
+    carried = carry_out(plan, served(leads(5000)))
+    assert len(carried.ids) == 5000
+    assert plan.outcome.is_complete
+
+
+# failures
+
+
+def page_fails(number: int, count: int = 300) -> Serve:
+    def serve(request: PageRequest) -> Sequence[Row] | Exception:
+        if request.number == number and request.direction == "desc":
+            return ApiError("HTTP 500")
+        return served(leads(count))(request)
+
+    return serve
+
+
+def test_a_first_sync_fails_with_a_page() -> None:
+    with pytest.raises(ApiError):
+        carry_out(full(), page_fails(4))
+
+
+def test_a_full_sync_of_which_a_page_fails_still_has_all_changes() -> None:
+    plan = full(start=True)
+    carried = carry_out(plan, page_fails(4))
+    assert plan.outcome.is_up_to_date
+    assert not plan.outcome.is_complete
+    assert str(plan.outcome.failure) == "HTTP 500"
+    assert plan.outcome.failed_at == (
+        "page 4 of leads (after the contact 200 and before the contact 251)"
+    )
+    assert set(range(1, 201)) <= set(carried.ids)
+
+
+def test_a_full_sync_fails_with_a_page_of_changes() -> None:
+    with pytest.raises(ApiError):
+        carry_out(full(start=True), page_fails(0))
+
+
+def test_a_short_list_may_fail_past_its_end_where_set() -> None:
+    plan = full(end_of_list="short_page")
+    carried = carry_out(plan, page_fails(1, 30))
+    assert plan.outcome.is_complete
+    assert len(carried.ids) == 30
+    with pytest.raises(ApiError):
+        carry_out(full(end_of_list="short_page"), page_fails(1, 50))
