@@ -4,9 +4,11 @@ import argparse
 import json
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import datetime
 from importlib.metadata import version
 
+from extract.check_plan import Finding
 from extract.engines import Engine, File, engine_of, engine_type
 from extract.errors import EXIT_FAILED, EltError
 from extract.failures import plain_error
@@ -17,7 +19,7 @@ from extract.pipeline import run as run_pipeline
 from extract.reading import Limits
 from extract.report import RunReport
 from extract.sandbox import API_KEY, sandbox_server
-from extract.source import analytics_api
+from extract.source import check_api
 from publish.export import write_csv
 from publish.publication import draw_dashboard, keep_versions
 
@@ -69,7 +71,9 @@ def check(options: argparse.Namespace) -> int:
         ("API and key", _api),
     ):
         try:
-            print(f"ok      {name}: {attempt()}")
+            for state, finding in attempt():
+                print(f"{state:<8}{finding}")
+                exit_code = max(exit_code, EXIT_FAILED if state == "failed" else 0)
         except Exception as failure:
             error = plain_error(failure)
             exit_code = max(exit_code, error.exit_code)
@@ -166,29 +170,32 @@ def _told(report: RunReport) -> str:
     )
 
 
-def _versions() -> str:
+def _versions() -> Iterator[Finding]:
     packages = ("contacts-elt", "dlt", "dbt-core", f"dbt-{engine_type().adapter}", "duckdb")
     python = ".".join(map(str, sys.version_info[:3]))
-    return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in packages)])
+    found = [f"Python {python}", *(f"{name} {version(name)}" for name in packages)]
+    yield "ok", f"versions: {', '.join(found)}"
 
 
-def _settings() -> str:
+def _settings() -> Iterator[Finding]:
     Limits.configured()
     keep_versions()
-    return configured_base_url()
+    yield "ok", f"settings: {configured_base_url()}"
 
 
-def _warehouse() -> str:
+def _warehouse() -> Iterator[Finding]:
     engine = _engine()
     with engine.locked():
         pipeline = open_pipeline(engine, configured_base_url())
         loaded = engine.check(pipeline)
-    return f"{engine.where} is writable{'' if loaded else ', nothing loaded yet'}"
+    yield "ok", f"warehouse: {engine.where} is writable{'' if loaded else ', nothing loaded yet'}"
 
 
-def _api() -> str:
+def _api() -> Iterator[Finding]:
     base_url = configured_base_url()
     with connection(base_url) as arguments:
-        source = analytics_api(**{**arguments, "page_size": 1})
-        list(source.resources["leads"].add_limit(1))
-    return f"{base_url} accepted the key and answered with a page of leads"
+        checks = check_api(arguments)
+    yield "ok", f"API and key: {base_url} accepted the key and sent a page of each list"
+    for name, check in checks.items():
+        for state, finding in check.findings():
+            yield state, f"{name}: {finding}"

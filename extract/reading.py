@@ -131,7 +131,7 @@ class Reading:
         """Make the next sync of some lists a full one."""
         due = names | {"leads"} if "users" in names else names
         state.begin_full_reads(self.pipeline, due, self.rows_held)
-        self._full |= due
+        self._full = self._full | due
 
     def _read_newest(self, names: Set[str]) -> None:
         """Read what changed in the meantime; that proves nothing more."""

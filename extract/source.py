@@ -12,6 +12,8 @@ from typing import Any
 
 import dlt
 from dlt.common import jsonpath
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import StateInjectableContext
 from dlt.common.schema.typing import TDeleteInsertStrategyDict
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
@@ -22,6 +24,7 @@ from extract import settings
 from extract.ahead import ReadAhead
 from extract.answers import page_check
 from extract.batches import Batches, ListCounts
+from extract.check_plan import CheckPlan
 from extract.client import api_root, http_session
 from extract.customer import CustomerProject
 from extract.errors import SettingsError
@@ -52,6 +55,7 @@ def analytics_api(
     outcomes: dict[str, Outcome] | None = None,
     newest_known: dict[str, float] | None = None,
     project: CustomerProject | None = None,
+    checks: dict[str, CheckPlan] | None = None,
 ) -> Iterator[DltResource]:
     """Read the leads and users of one customer project.
 
@@ -69,6 +73,7 @@ def analytics_api(
         newest_known: the newest cursor of earlier syncs, by list, in UNIX seconds; for full syncs,
             whose cursor is reset.
         project: which all rows must belong to.
+        checks: gets a check of each list, which is made instead of a sync.
 
     Yields:
         The resources `leads` and `users`, one row a list entry (`settings.list_columns`).
@@ -102,6 +107,9 @@ def analytics_api(
 
     def plan(name: str) -> Plan:
         """Return the plan of a sync, once dlt has restored the cursor."""
+        if checks is not None:
+            checks[name] = CheckPlan(name, page_size, first_page, end_of_list)
+            return checks[name]
         cursor = _starting_point(resources[name])
         newest = cursor + lag if cursor else (newest_known or {}).get(name)
         start = StartingPoint(newest, lag) if newest else None
@@ -190,3 +198,15 @@ def empty_table(name: str) -> DltResource:
         primary_key=settings.ENDPOINTS[name].primary_key,
         write_disposition=MERGE,
     )
+
+
+def check_api(connection: dict[str, Any]) -> dict[str, CheckPlan]:
+    """Request some pages of each list, and load nothing.
+
+    Args:
+        connection: arguments of `analytics_api`.
+    """
+    checks: dict[str, CheckPlan] = {}
+    with Container().injectable_context(StateInjectableContext(state={})), ReadAhead() as ahead:
+        list(analytics_api(**connection, ahead=ahead, checks=checks))
+    return checks

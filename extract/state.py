@@ -80,12 +80,12 @@ def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days:
     """Return the lists that must be read whole.
 
     Those that have no cursor, those of which a full read was begun and not finished, and those of
-    which the last one is `full_read_days` old (0: it may have any age) or not known. One that could
-    not be completed is tried again at most once a day.
+    which the last one is `full_read_days` old (0: it may have any age) or not known. After one that
+    could not be completed, none is due for its age for a day.
     """
     with _source_state(pipeline) as state:
         finished, unfinished = state.get("full_reads", {}), state.get("unfinished", {})
-        tried = state.get("incomplete_full_syncs", {})
+        tried_at = state.get("incomplete_full_sync", 0)
         now = time.time()
         oldest = now - full_read_days * DAY if full_read_days else -math.inf
         return {
@@ -93,7 +93,7 @@ def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days:
             for name in names
             if name not in state.get("resources", {})
             or name in unfinished
-            or (finished.get(name, 0) <= oldest and tried.get(name, 0) <= now - DAY)
+            or (finished.get(name, 0) <= oldest and tried_at <= now - DAY)
         }
 
 
@@ -127,7 +127,6 @@ def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: 
         for name in names:
             del state["unfinished"][name]
             state.setdefault("full_reads", {})[name] = started_at.timestamp()
-            state.get("incomplete_full_syncs", {}).pop(name, None)
 
 
 def postpone_full_reads(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
@@ -135,4 +134,4 @@ def postpone_full_reads(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
     with _source_state(pipeline) as state:
         for name in names:
             del state["unfinished"][name]
-            state.setdefault("incomplete_full_syncs", {})[name] = time.time()
+            state["incomplete_full_sync"] = time.time()

@@ -48,7 +48,7 @@ class Outcome:
         unexplained_repeats: rows that were listed twice although none had moved.
         repeats_first_page: they are those of the first page, which has two numbers.
         rows_listed: distinct rows of the last listing.
-        rows_found: rows that the listings had missed at the end of the list.
+        rows_found: rows at the end of the list that the last listing had missed.
         is_truncated: the list ends before rows that the API still lists.
         page_size: rows of a page, where the API refuses the configured number.
         failure: why a full sync did not come to its end, at the page `failed_at`.
@@ -162,7 +162,7 @@ class SyncPlan(ListPlan):
             is_old = _is_old(page, listing)
             is_known = map(or_, listing.keys.has(page.keys), found.has(page.keys))
             missed = [old and not known for old, known in zip(is_old, is_known, strict=True)]
-            if number == self.first_page and not _is_other_end(page, is_old, listing):
+            if number == self.first_page and not is_other_end(page, listing):
                 missed = []
             self.page = page.only(missed)
             if not any(missed):
@@ -171,7 +171,7 @@ class SyncPlan(ListPlan):
                 oldest = page.keys[is_old.index(True)]
             found.add(self.page.keys)
             number += 1
-        self.outcome.rows_found += len(found)
+        self.outcome.rows_found = len(found)
         return oldest is not None and (yield from self._ends_before(oldest, listing))
 
     def _ends_before(
@@ -211,7 +211,11 @@ def _is_old(page: Page, listing: Listing) -> list[bool]:
     return [cursor is not None and cursor <= listing.began_at for cursor in page.cursors]
 
 
-def _is_other_end(page: Page, is_old: list[bool], listing: Listing) -> bool:
-    """Return whether a page is the first one in ascending order."""
-    cursors = [cursor for cursor, old in zip(page.cursors, is_old, strict=True) if old and cursor]
-    return frozenset(page.identities()) != listing.first_keys and ascends(cursors)
+def is_other_end(page: Page, listing: Listing) -> bool:
+    """Return whether a page is the first one in ascending order.
+
+    It is not if it equals the first page of the listing: the API ignores the direction.
+    """
+    cursors = [cursor for cursor in page.cursors if cursor and cursor <= listing.began_at]
+    is_same = frozenset(page.identities()) == listing.first_keys
+    return bool(cursors) and not is_same and ascends(cursors)

@@ -20,13 +20,35 @@ from tests.support.elt import SETTINGS, Elt
 
 
 def test_check_finds_all_well(lists: Lists, api: ApiServer, elt: Elt, data_dir: Path) -> None:
-    lists["leads"] = leads(3)
+    lists["leads"] = leads(120)
     outcome = elt("check")
     assert outcome.exit_code == 0
-    assert [line.split()[0] for line in outcome.stdout.splitlines()] == ["ok"] * 4
+    assert [line.split()[:2] for line in outcome.stdout.splitlines()] == [
+        ["ok", "versions:"],
+        ["ok", "settings:"],
+        ["ok", "warehouse:"],
+        ["ok", "API"],
+        ["ok", "leads:"],
+        ["ok", "leads:"],
+        ["ok", "leads:"],
+        ["ok", "users:"],
+    ]
     assert f"{data_dir / 'warehouse.duckdb'} is writable, nothing loaded yet" in outcome.stdout
-    assert len(api.requests) == 1
-    assert api.requests[0].per_page == 1
+    assert len([request for request in api.requests if request.name == "leads"]) == 4
+
+
+def test_check_warns_of_an_api_that_breaks_its_contract(
+    lists: Lists, api: ApiServer, elt: Elt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["leads"] = leads(120)
+    api.max_per_page = 30
+    outcome = elt("check")
+    assert outcome.exit_code == 0
+    assert "\nwarning leads: the API sends 30 rows for a page of 50" in outcome.stdout
+    api.fault = lambda request: Reply(404) if request.page > 4 else None
+    outcome = elt("check")
+    assert outcome.exit_code == 1
+    assert "\nfailed  leads: the API fails past the end of the list" in outcome.stdout
 
 
 def test_check_tries_the_sandbox_too(

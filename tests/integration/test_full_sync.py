@@ -63,30 +63,34 @@ def test_a_full_sync_that_misses_nothing_reads_once(
 def test_a_row_that_one_of_two_syncs_listed_stays(
     lists: Lists, api: ApiServer, loaded: Load, elt: Elt, query: Query
 ) -> None:
-    """Lead 10 is deleted between two pages: lead 51 moves to a page that was read already."""
-    loaded(leads(120), users(3))
+    """Lead 10 is deleted between two pages: lead 101 moves to a page that was read already."""
+    loaded(leads(200), users(3))
 
     def delete() -> None:
         del lists["leads"][9]
 
-    api.fault = before_page(delete, "leads", page=1)
+    api.fault = before_page(delete, "leads", page=2)
     outcome = elt("run")
     assert outcome.exit_code == 0
     assert "removed" not in outcome.stdout
-    assert lead_ids(query) == list(range(1, 121))
-    assert pages(api)["leads"][:8] == [0, 1, 2, 3] * 2
+    assert lead_ids(query) == list(range(1, 201))
+    assert pages(api)["leads"][:10] == [0, 1, 2, 3, 4] * 2
     # the ids of a run's loads lie between its own and that of the next run
     older = "_dlt_load_id < (select max(load_id) from raw.elt_runs)"
     assert query(f"select count(*) from raw.leads where {older}") == [(0,)]
 
 
 @pytest.mark.usefixtures("full_syncs")
-def test_a_second_sync_that_fails_loads_nothing(
-    lists: Lists, api: ApiServer, loaded: Load, elt: Elt, query: Query
+def test_a_second_listing_that_fails_deletes_nothing_and_is_tried_again_in_a_day(
+    lists: Lists,
+    api: ApiServer,
+    loaded: Load,
+    elt: Elt,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded(leads(120), users(3))
-    before = query("select * from raw.leads order by all"), query("from raw._dlt_pipeline_state")
-    lists["leads"][0]["name"] = "changed"
+    lists["leads"][0] = lead(1, -1, name="changed")
     lists["leads"].pop(70)
 
     def fail(request: ListRequest) -> Reply | None:
@@ -95,11 +99,19 @@ def test_a_second_sync_that_fails_loads_nothing(
         return None
 
     api.fault = fail
-    assert elt("run").exit_code == 1
-    assert pages(api)["leads"] == [0, 1, 2, 3, 0, 1]
-    after = query("select * from raw.leads order by all"), query("from raw._dlt_pipeline_state")
-    assert after == before
-    api.fault = None
+    outcome = elt("run")
+    assert outcome.exit_code == 1
+    assert (
+        "The full sync of leads could not be completed: page 1 of leads (after the contact 50 and "
+        "before the contact 102) cannot be read. " in outcome.stderr
+    )
+    assert "Try later." in outcome.stderr
+    assert len(lead_ids(query)) == 120
+    assert query("select name from raw.leads where crmhero_user_id = 1") == [("changed",)]
+    assert elt("run").exit_code == 0
+    assert len(lead_ids(query)) == 120
+    clock = SimpleNamespace(time=lambda: time.time() + 86400)
+    monkeypatch.setattr(state, "time", clock)
     assert elt("run").exit_code == 0
     assert len(lead_ids(query)) == 119
 

@@ -31,7 +31,7 @@ def test_the_summary_for_schedulers_is_one_json_object(
         "rows_changed": 0,
         "rows_rejected": 1,
         "rows_removed": 0,
-        "requests": 2,
+        "requests": 4,
     }
     assert set(summary["durations"]) == {"extract", "load", "transform", "publish"}
     assert folder.LAST_RUN.resolve() == data_dir, "for dbt run manually"
@@ -91,6 +91,6 @@ def test_progress_is_shown_on_a_terminal(
     loaded(leads(120), users(3))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     shown = elt("run", "--full-refresh").stderr
-    assert "reading: leads 120 rows on 4 pages, users 3 rows on 2 pages" in shown
+    assert "reading: leads 120 rows on 6 pages, users 3 rows on 4 pages" in shown
     assert "building and testing the models" in shown
     assert shown.endswith("\r\x1b[K"), "the line is left to what is printed next"

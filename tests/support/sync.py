@@ -21,7 +21,7 @@ from extract.ahead import ReadAhead
 from extract.batches import ListCounts
 from extract.errors import EltError
 from extract.failures import plain_error
-from extract.source import analytics_api
+from extract.source import analytics_api, check_api
 
 Row = dict[str, Any]
 
@@ -83,13 +83,10 @@ class Source:
 
 
 def check() -> Synced:
-    """Read the first page of the leads, without prefetching, as `elt check` does."""
-    synced = Synced({name: [] for name in settings.ENDPOINTS}, [], {})
+    """Request the pages of a check, as `elt check` does."""
+    synced = Synced({}, [], {})
     try:
-        with Container().injectable_context(StateInjectableContext(state={})):
-            for item in analytics_api(page_size=1).resources["leads"].add_limit(1):
-                if isinstance(item, pa.Table):
-                    synced.rows["leads"] += item.to_pylist()
+        check_api({})
     except Exception as failure:
         synced.failure, synced.raised = plain_error(failure), failure
     return synced

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from extract.sandbox.server import ApiServer, ListRequest, Reply
-from tests.support import sync
 from tests.support.builders import PASSING, Lists, at, lead, leads, listing
 from tests.support.elt import API_KEY
 from tests.support.servers import pages_asked
@@ -37,12 +36,6 @@ def test_the_page_size_is_a_setting(
     assert source.sync().ids() == ALL
     assert {request.per_page for request in full_api.requests} == {80}
     assert pages_asked(full_api) == [0, 1, 2, 3]
-
-
-def test_a_check_asks_for_a_page_of_one_row_alone(full_api: ApiServer) -> None:
-    assert len(sync.check().rows["leads"]) == 1
-    (request,) = full_api.requests
-    assert (request.name, request.page, request.per_page) == ("leads", 0, 1)
 
 
 def test_what_was_read_is_counted(full_api: ApiServer, source: Source) -> None:

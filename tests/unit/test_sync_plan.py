@@ -74,7 +74,7 @@ def test_a_page_that_was_empty_once_loses_nothing() -> None:
     carried = carry_out(plan, empty_page(3, leads(300), times=1))
     assert set(carried.ids) == ids(leads(300))
     assert plan.outcome.is_complete
-    assert plan.outcome.rows_found == 150
+    assert ids(leads(300)[150:]) <= set(carried.ids[150:300])
 
 
 def test_a_list_that_ends_early_twice_is_truncated() -> None:
