@@ -12,7 +12,7 @@ from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
 from requests import PreparedRequest, Request, Response, Session
 
 from extract import settings
-from extract.answers import CutShortError
+from extract.answers import CutShortError, RateLimitError
 from extract.errors import ApiError, SettingsError
 from extract.transport import BoundedAdapter, may_pass
 
@@ -62,7 +62,7 @@ def http_session(base_url: str) -> Session:
         request_timeout=settings.TIMEOUTS,
         raise_for_status=False,
         status_codes=settings.RETRY_STATUSES,
-        exceptions=(CutShortError,),
+        exceptions=(CutShortError, RateLimitError),
         retry_condition=may_pass,
         request_max_attempts=settings.RETRIES + 1,
         request_backoff_factor=settings.BACKOFF_FACTOR,
@@ -71,6 +71,8 @@ def http_session(base_url: str) -> Session:
     # it warns of headers that it cannot read, and quotes them: one may echo the key
     logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     session: Session = client.session
+    # no more than is always decoded: a package that is installed by chance would add to it
+    session.headers["Accept-Encoding"] = "gzip, deflate"
     for scheme in ("http://", "https://"):
         session.mount(scheme, BoundedAdapter())
     if is_loopback(urlsplit(base_url).hostname or ""):
