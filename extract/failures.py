@@ -35,7 +35,7 @@ DAMAGED_TEXTS = (
 # errors that quote a value that does not fit
 OF_VALUES = (
     duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, pa.ArrowException,
-    LoadClientJobException, UnicodeError,
+    LoadClientJobException,
 )  # fmt: skip
 # errors that quote what came instead of HTTP, such as the rest of a page
 OF_NO_HTTP = (BadStatusLine, InvalidChunkLength, UnknownProtocol)

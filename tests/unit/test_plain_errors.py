@@ -165,7 +165,6 @@ QUOTES_A_VALUE = {
     "JSON": duckdb.InvalidInputException('Malformed JSON at byte 1.  Input: "Zoe"'),
     "Arrow": pa.ArrowInvalid("Could not convert 'Zoe' with type str: tried to convert to int64"),
     "a job": load_failed("Conversion Error: Could not convert string 'Zoe' to INT32"),
-    "bytes": UnicodeError("'utf-8' codec cannot encode 'Zoe'"),
 }
 
 
