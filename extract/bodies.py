@@ -70,8 +70,8 @@ class Body(NamedTuple):
             return "" if self.is_html or begins_as_json(self.text) else self.text[:SEARCHED]
         if not isinstance(self.payload, dict):
             return self.payload if isinstance(self.payload, str) else ""
-        names = ("error",) if self.payload.get("data") else MESSAGES
-        return "; ".join(chain.from_iterable(_messages(self.payload.get(name)) for name in names))
+        found = (_messages(self.payload.get(name)) for name in MESSAGES)
+        return "; ".join(chain.from_iterable(found))
 
 
 def parse_json(text: str) -> Any:

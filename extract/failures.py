@@ -32,11 +32,11 @@ DAMAGED_TEXTS = (
     "Corrupt database file",
 )
 
-# errors that quote a value that does not fit
+# errors that quote a value that does not fit, and how the text of one begins in an error of dlt
 OF_VALUES = (
     duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, pa.ArrowException,
-    LoadClientJobException,
 )  # fmt: skip
+TEXTS_OF_VALUES = ("Conversion Error", "Constraint Error", "Invalid Input", "Out of Range")
 # errors that quote what came instead of HTTP, such as the rest of a page
 OF_NO_HTTP = (BadStatusLine, InvalidChunkLength, UnknownProtocol)
 
@@ -49,7 +49,9 @@ def plain_error(failure: BaseException) -> EltError:
             return plain
     root = chain[-1]
     message = without_passwords(_first_line(root))
-    if any(isinstance(error, OF_VALUES) for error in chain):
+    if any(isinstance(error, OF_VALUES) for error in chain) or any(
+        text in message for text in TEXTS_OF_VALUES
+    ):
         message = re.sub("(?<![A-Za-z])[\"'].*", "***", message)
     return EltError(f"{type(root).__name__}: {message} (--debug shows more)")
 

@@ -60,7 +60,7 @@ BODIES = {
     "a row as the list": json.dumps({"data": {"leads": PERSON}}),
     "rows by e-mail": json.dumps({"data": {PERSON["email"]: PERSON}}),
     "rows beside an error": json.dumps({"error": {"message": "Partly.", "row": PERSON}}),
-    "rows beside a message": json.dumps({"data": [PERSON], "message": "Zoe Miller"}),
+    "rows beside a message": json.dumps({"data": [PERSON], "message": "Partly."}),
     "rows that break off": ROWS[:-10],
     "JSON with a missing comma": ROWS.replace('", "', '" "', 1),
     "JSON in JavaScript": f"callback({ROWS})",

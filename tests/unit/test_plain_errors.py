@@ -179,3 +179,5 @@ def test_no_message_quotes_a_value_of_a_row(failure: Exception) -> None:
 
 def test_another_message_keeps_what_it_quotes() -> None:
     assert str(plain_error(KeyError("x"))) == "KeyError: 'x' (--debug shows more)"
+    failure = load_failed('Binder Error: Table "leads" does not have a column named "x"')
+    assert 'Table "leads" does not have a column named "x"' in str(plain_error(failure))

@@ -1,12 +1,10 @@
 """Which errors of the API are about the API key, a rate limit, a firewall, or something else."""
 
-import json
-
 import pytest
 
 from extract.refusals import is_rate_limit, may_refuse_key, refuses_key
 from extract.sandbox.server import ApiServer, Reply
-from tests.support.builders import Lists, at, lead
+from tests.support.builders import at, lead
 from tests.support.elt import API_KEY
 from tests.support.servers import pages_asked
 from tests.support.sync import Source
@@ -206,18 +204,22 @@ def test_a_failure_about_another_token_does_not_name_the_api_key(
     assert "api_key" not in synced.error
 
 
-@pytest.mark.parametrize("status", [200, 500])
-def test_rows_about_tokens_are_never_a_refused_api_key(
-    lists: Lists, api: ApiServer, source: Source, status: int
-) -> None:
+def test_rows_about_tokens_are_never_a_refused_api_key(api: ApiServer, source: Source) -> None:
     text = "Access token not found. Rate limit exceeded."
-    lists["leads"] = [lead(1, name=text, error=text, message=text, attributes={"error": text})]
-    page = {"data": {"leads": lists["leads"]}, "message": text, "errors": [text]}
-    api.fault = at(Reply(status, json.dumps(page).encode()), times=1)
+    rows = [lead(1, name=text, error=text, message=text, attributes={"error": text})]
+    page = {"data": {"leads": rows}, "message": text, "errors": [text]}
+    api.fault = at(Reply.of_json(page))
     synced = source.sync()
-    assert synced.exit_code == 0, synced.error
-    assert synced.ids() == [1]
-    api.fault = at(Reply.of_json({"data": {"users": lists["leads"]}}, 400))
-    error = source.sync().error
-    assert "is HTTP 400: {data: {users: list of 1}}" in error
-    assert "token" not in error.replace("api_key", "")
+    assert synced.ids() == [1], "a page has a list and no error"
+    for status, problem in ((200, "has no list at data.leads"), (400, "is HTTP 400")):
+        api.fault = at(Reply.of_json({"data": {"users": rows}}, status))
+        synced = source.sync()
+        assert synced.exit_code == 1
+        assert f"{problem}: {{data: {{users: list of 1}}}}" in synced.error
+        assert "api_key" not in synced.error
+
+
+def test_an_error_beside_rows_can_be_a_refused_api_key(api: ApiServer, source: Source) -> None:
+    page = {"data": {"leads": [lead(1)]}, "message": "Access token not found."}
+    api.fault = at(Reply.of_json(page, 500))
+    assert source.sync().exit_code == 2
