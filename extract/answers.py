@@ -172,7 +172,7 @@ def _redirect(response: Response) -> str:
     redirects = f"The API redirects {response.url} to {place}"
     if LOGIN.search(goal.path):
         return (
-            f"{redirects}, a page to log in: it does not accept the API key, or not from this "
+            f"{redirects}, a login page: it does not accept the API key, or not from this "
             f"network. Nothing can be loaded. Check {KEY_SETTING}, and whether the API needs a VPN."
         )
     if goal.netloc != here.netloc:

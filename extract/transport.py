@@ -1,4 +1,4 @@
-"""From the request to a whole body: which TLS errors may pass, and how long and large an answer is.
+"""From the request to a complete body: which TLS errors may pass, how long and large it can be.
 
 `requests` would read a body of any size into memory, and wait for one that trickles in as long as
 each byte comes in time.
@@ -108,7 +108,7 @@ def with_page(request: PreparedRequest, number: int) -> PreparedRequest:
 
 
 def read_body(response: Response) -> None:
-    """Read an answer's body, decompressed, within the limits of `settings`.
+    """Read a response's body, decompressed, within the limits of `settings`.
 
     Raises:
         ApiError: it is too large; more would not help.
@@ -127,7 +127,7 @@ def read_body(response: Response) -> None:
                 raise _too_large(response)
             if time.monotonic() > give_up_at:
                 raise requests.Timeout(
-                    f"the answer of {response.url} took more than {settings.MAX_ANSWER_SECONDS} s"
+                    f"the response of {response.url} took more than {settings.MAX_ANSWER_SECONDS} s"
                 )
     except urllib3.exceptions.HTTPError as error:
         raise requests.ConnectionError(error) from error
@@ -139,7 +139,7 @@ def read_body(response: Response) -> None:
 
 def _too_large(response: Response) -> ApiError:
     return ApiError(
-        f"The answer of {response.url} is larger than {settings.MAX_ANSWER_BYTES // 2**20} MiB: "
+        f"The response of {response.url} is larger than {settings.MAX_ANSWER_BYTES // 2**20} MiB: "
         f"set a lower [sources.{settings.SECTION}] page_size."
     )
 

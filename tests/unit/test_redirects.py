@@ -131,7 +131,7 @@ def test_a_redirect_to_a_login_page_means_that_key_or_network_are_not_accepted(
     full_api.fault = at(Reply(302, headers={"Location": location}), page=1)
     synced = source.sync()
     assert synced.exit_code == 1
-    assert f"to {location.partition('?')[0]}, a page to log in" in synced.error
+    assert f"to {location.partition('?')[0]}, a login page" in synced.error
     assert "does not accept the API key, or not from this network" in synced.error
     assert "[sources.analytics_api] api_key" in synced.error
     assert "base_url" not in synced.error
