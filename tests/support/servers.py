@@ -9,11 +9,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from urllib3 import HTTPResponse
+
 from extract.sandbox import ApiServer
 
 CERTIFICATE = Path(__file__).with_name("no_secret_test_server.pem")
 PATIENCE = 60  # seconds that a thread may need on a busy machine
 OK = b"HTTP/1.1 200 OK\r\n"
+# content encodings that urllib3 does not decode here: newer versions of Python have zstd
+UNKNOWN_ENCODINGS = [
+    name for name in ("br", "zstd", "x-new") if name not in HTTPResponse.CONTENT_DECODERS
+]
 
 
 def pages_asked(api: ApiServer, name: str = "leads", after: int = 0) -> list[int]:
