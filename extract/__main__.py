@@ -1,6 +1,7 @@
 """The command `elt`, also `python -m extract`: arguments, answers and exit codes, nothing else."""
 
 import argparse
+import io
 import json
 import sys
 import traceback
@@ -18,6 +19,10 @@ EPILOG = """exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a path may contain a character that the encoding of a terminal or scheduler lacks
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     # dlt takes seconds to import, which --help need not wait for
     from extract.errors import EltError

@@ -35,6 +35,7 @@ class ListCounts:
     requests: int = 0
     bytes_read: int = 0  # of all answers
     rows_read: int = 0
+    undecodable_rows: int = 0  # rows with a byte that is not UTF-8
     last_keys: Sequence[Row] = ()  # of the last page that had rows
     on_page: Callable[[], None] = lambda: None
 
@@ -42,6 +43,10 @@ class ListCounts:
         """Count one answer of the API, of so many bytes."""
         self.requests += 1
         self.bytes_read += size
+
+    def count_undecodable(self, rows: int) -> None:
+        """Count rows of a page that contain a byte that is not UTF-8."""
+        self.undecodable_rows += rows
 
 
 class Batches(ItemTransform[Any, Any]):

@@ -10,7 +10,7 @@ from dlt.sources.helpers.requests.retry import Client
 from requests import PreparedRequest, Session
 
 from extract import settings
-from extract.answers import CutShortError
+from extract.answers import CutShortError, RateLimitError
 from extract.errors import SettingsError
 from extract.transport import BoundedAdapter, may_pass
 
@@ -60,7 +60,7 @@ def http_session(base_url: str) -> Session:
         request_timeout=settings.TIMEOUTS,
         raise_for_status=False,
         status_codes=settings.RETRY_STATUSES,
-        exceptions=(CutShortError,),
+        exceptions=(CutShortError, RateLimitError),
         retry_condition=may_pass,
         request_max_attempts=settings.RETRIES + 1,
         request_backoff_factor=settings.BACKOFF_FACTOR,
@@ -69,6 +69,8 @@ def http_session(base_url: str) -> Session:
     # it warns of headers that it cannot read, and quotes them: one may echo the key
     logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     session: Session = client.session
+    # no more than is always decoded: a package that is installed by chance would add to it
+    session.headers["Accept-Encoding"] = "gzip, deflate"
     for scheme in ("http://", "https://"):
         session.mount(scheme, BoundedAdapter())
     if is_loopback(urlsplit(base_url).hostname or ""):

@@ -1,9 +1,12 @@
 """Turns what libraries raise into errors that a person can act on."""
 
 import errno
+import re
+from http.client import BadStatusLine, RemoteDisconnected, UnknownProtocol
 
 import dlt
 import duckdb
+import pyarrow as pa
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
@@ -11,6 +14,7 @@ from dlt.common.configuration.exceptions import (
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.load.exceptions import LoadClientJobException
 from requests import ConnectionError, Timeout
+from urllib3.exceptions import InvalidChunkLength
 
 from extract import settings
 from extract.answers import CutShortError, PassingError
@@ -28,6 +32,14 @@ DAMAGED_TEXTS = (
     "Corrupt database file",
 )
 
+# errors that quote a value that does not fit, and how the text of one begins in an error of dlt
+OF_VALUES = (
+    duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, pa.ArrowException,
+)  # fmt: skip
+TEXTS_OF_VALUES = ("Conversion Error", "Constraint Error", "Invalid Input", "Out of Range")
+# errors that quote what came instead of HTTP, such as the rest of a page
+OF_NO_HTTP = (BadStatusLine, InvalidChunkLength, UnknownProtocol)
+
 
 def plain_error(failure: BaseException) -> EltError:
     """Return the error behind a failure, out of the wrappings of dlt and others."""
@@ -36,8 +48,12 @@ def plain_error(failure: BaseException) -> EltError:
         if plain := _plain(error, chain):
             return plain
     root = chain[-1]
-    said = without_passwords(_first_line(root))
-    return EltError(f"{type(root).__name__}: {said} (--debug shows more)")
+    message = without_passwords(_first_line(root))
+    if any(isinstance(error, OF_VALUES) for error in chain) or any(
+        text in message for text in TEXTS_OF_VALUES
+    ):
+        message = re.sub("(?<![A-Za-z])[\"'].*", "***", message)
+    return EltError(f"{type(root).__name__}: {message} (--debug shows more)")
 
 
 def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
@@ -63,7 +79,12 @@ def _plain(error: BaseException, chain: list[BaseException]) -> EltError | None:
         case ConnectionError() | Timeout():
             lists = [e.pipe_name for e in chain if isinstance(e, ResourceExtractionError)]
             path = settings.ENDPOINTS[lists[0]].path if lists else "the API"
-            return EltError(f"No whole answer from {path}: {_first_line(error)}. {attempts}")
+            problem = _first_line(error)
+            if any(
+                isinstance(e, OF_NO_HTTP) and not isinstance(e, RemoteDisconnected) for e in chain
+            ):
+                problem = "what it sent is not HTTP"
+            return EltError(f"No complete response from {path}: {problem}. {attempts}")
         case RecursionError():
             return EltError(
                 "The API sent a row that is nested deeper than can be stored, some 900 levels. "

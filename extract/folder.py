@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,10 +47,11 @@ class Folder:
         Raises:
             SettingsError: it cannot be made or written.
         """
-        if odd := set("'?%") & set(str(self.path)):
+        if unusable := sorted(filter(_is_unusable, set(str(self.path)))):
             raise SettingsError(
-                f"[elt] data_dir {self.path} holds a character that a warehouse's path cannot: "
-                f"{' '.join(sorted(odd))}"
+                f"The path {str(self.path)!r} contains {' '.join(map(repr, unusable))}, with which "
+                "no warehouse can be written or read. Nothing was loaded. Set [elt] data_dir "
+                "(ELT__DATA_DIR) to a folder without it."
             )
         os.umask(0o077)  # whatever else is written is personal data, too
         try:
@@ -131,6 +133,15 @@ class Folder:
             link.replace(LAST_RUN)
         except OSError as error:  # a project folder that nobody may write serves cron well
             logger.warning("dbt by hand will not find this warehouse: %s", error)
+
+
+def _is_unusable(character: str) -> bool:
+    """Tell whether a warehouse's path cannot contain a character.
+
+    DuckDB's SQL (') and URLs ( ? % #) end at it, DuckDB takes folder=name for a column of Parquet
+    files, and nothing prints control characters or bytes that are not UTF-8.
+    """
+    return character in "'?%#=" or unicodedata.category(character) in ("Cc", "Cs")
 
 
 def _take(lock: int) -> bool:

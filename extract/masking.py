@@ -1,4 +1,4 @@
-"""Takes the key out of what an API says: one that echoes it must not bring it into logs or data."""
+"""Masks the API key, passwords and values of rows in texts of an API, for messages and data."""
 
 import html
 import re
@@ -8,6 +8,8 @@ from functools import lru_cache
 from requests import PreparedRequest
 
 MASK = "***"
+EMAIL = re.compile(r"[^\s\"'<>@,;:]{1,64}@[^\s\"'<>@,;:]{1,255}")
+ROWS = re.compile(r"[\[{]\s*[\"{\[]")  # the beginning of JSON
 PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/]+@")
 LONG_KEY = 16  # characters; API keys are longer
 
@@ -59,6 +61,11 @@ def without_key(text: str, key: str) -> str:
 def without_passwords(text: str) -> str:
     """Return a text with the passwords of URLs masked: errors of databases show where they went."""
     return PASSWORD.sub(rf"\1{MASK}@", text)
+
+
+def without_rows(text: str) -> str:
+    """Return a text of an API up to the JSON in it, with e-mail addresses masked."""
+    return EMAIL.sub(MASK, ROWS.split(text, maxsplit=1)[0])
 
 
 def page_without_key(text: str, key: str) -> str:

@@ -177,6 +177,7 @@ def _load(reading: Reading, opened: Warehouse, report: RunReport) -> None:
                 rows_rejected=warehouse.rejected(opened.connection, name, reading.files),
                 rows_removed=0,
                 requests=count.requests,
+                undecodable_rows=count.undecodable_rows,
             )
     spaciously(opened.connection, reading.pipeline.load)
 

@@ -22,6 +22,7 @@ class TableReport:
     rows_rejected: int
     rows_removed: int
     requests: int
+    undecodable_rows: int = 0
 
 
 @dataclass
@@ -67,6 +68,11 @@ class RunReport:
         for name, table in self.tables.items():
             if table.rows_rejected:
                 yield f"{table.rows_rejected} rows of {name} set aside: see raw.rejected_rows"
+            if table.undecodable_rows:
+                yield (
+                    f"warning: {table.undecodable_rows} rows of {name} contain bytes that are not "
+                    "UTF-8: each byte was loaded as the character U+FFFD"
+                )
             if table.rows_removed:
                 yield f"{table.rows_removed} rows of {name} removed: the API lists them no more"
         yield from (f"warning: {warning}" for warning in self.warnings)

@@ -24,6 +24,7 @@ from extract.values import (
     as_text,
     as_texts,
     as_whole_number,
+    is_inexact,
     json_texts,
     parse_moment,
 )
@@ -166,6 +167,8 @@ class RowPreparer:
         for field in self.primary_key:
             value = row.get(field)
             try:
+                if is_inexact(value):
+                    raise ValueError("is a decimal number of 2^53 or more, which is not exact")
                 if field != settings.CONTACT_NUMBER:
                     key.append(as_key(value))
                 elif (number := as_whole_number(value)) is not None:

@@ -36,7 +36,8 @@ LOCK_WAIT = 30  # seconds; how long a run waits for another program to close the
 LIMITS = {"memory_limit": "128MiB", "threads": "1"}
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a later last_update comes from a wrong clock
 
-RETRY_STATUSES = (429, 500, 502, 503, 504)
+# may pass: of the API, of a proxy, and of a CDN (52x) before it
+RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
 RETRIES = 3  # after the first attempt
 BACKOFF_FACTOR = 2  # seconds, doubled with each retry: 2, 4, 8
 MAX_RETRY_AFTER = 300  # seconds; an API that asks for more wants us gone

@@ -1,4 +1,4 @@
-"""From the request to a whole body: which TLS errors may pass, and how long and large an answer is.
+"""From the request to a complete body: which TLS errors may pass, how long and large it can be.
 
 `requests` would read a body of any size into memory, and wait for one that trickles in as long as
 each byte comes in time.
@@ -8,7 +8,7 @@ import re
 import ssl
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -18,26 +18,47 @@ from requests.exceptions import SSLError
 
 from extract import settings
 from extract.errors import ApiError, EltError, causes
+from extract.loopback import POOLS
 from extract.masking import key_of, without_key
 
 # a connection that breaks off during the TLS handshake, as it may at any other time
 BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 CHUNK = 2**16  # bytes
+FOLLOWED = (301, 302, 307, 308)  # frameworks redirect by a slash with any of them
 PAGE = re.compile(r"(?<=[?&]page=)-?[0-9]+")
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Reads every answer whole, within bounds, before anything else sees it."""
+    """Reads every response completely, within bounds, before anything else sees it.
+
+    A redirect to the same path with or without a slash at its end is followed, other redirects are
+    not: the API key goes to no other host, scheme or path. The path is remembered.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._paths: dict[str, str] = {}  # where the API redirects a path to
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Connect to `localhost` by each address of this machine."""
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
-        """Send a request and read the answer's body.
+        """Send a request and read the response's body.
 
         dlt's hooks, which run next, read whatever is left of it without any bound. An error that
-        quotes an answer is replaced, not chained: dlt writes its chain into a file.
+        quotes a response is replaced, not chained: dlt writes its chain into a file.
         """
         try:
+            path = urlsplit(str(request.url)).path
+            request = _with_path(request, self._paths.get(path, path))
             response = super().send(request, *arguments, **options)
             read_body(response)
+            if other := _path_of_redirect(response):
+                self._paths[path] = other
+                response = super().send(_with_path(request, other), *arguments, **options)
+                read_body(response)
             return response
         except (SSLError, EltError):
             raise
@@ -47,6 +68,30 @@ class BoundedAdapter(HTTPAdapter):
                 raise
             masked = without_key(str(error), key_of(request))
         raise requests.ConnectionError(masked)
+
+
+def _with_path(request: PreparedRequest, path: str) -> PreparedRequest:
+    """Return a request for another path of the same host."""
+    parts = urlsplit(str(request.url))
+    if path == parts.path:
+        return request
+    other = request.copy()
+    other.url = parts._replace(path=path).geturl()
+    return other
+
+
+def _path_of_redirect(response: Response) -> str | None:
+    """Return where a redirect leads that only adds or removes a slash, None for another."""
+    if response.status_code not in FOLLOWED or not response.is_redirect:
+        return None
+    here = urlsplit(response.url)
+    try:
+        goal = urlsplit(urljoin(response.url, response.headers["location"]))
+    except ValueError:  # it is no URL
+        return None
+    is_here = (goal.scheme, goal.netloc) == (here.scheme, here.netloc)
+    by_slash = goal.path in (f"{here.path}/", here.path.removesuffix("/"))
+    return goal.path if is_here and by_slash and goal.path != here.path else None
 
 
 def page_of(request: PreparedRequest) -> int | None:
@@ -63,7 +108,7 @@ def with_page(request: PreparedRequest, number: int) -> PreparedRequest:
 
 
 def read_body(response: Response) -> None:
-    """Read an answer's body, decompressed, within the limits of `settings`.
+    """Read a response's body, decompressed, within the limits of `settings`.
 
     Raises:
         ApiError: it is too large; more would not help.
@@ -82,7 +127,7 @@ def read_body(response: Response) -> None:
                 raise _too_large(response)
             if time.monotonic() > give_up_at:
                 raise requests.Timeout(
-                    f"the answer of {response.url} took more than {settings.MAX_ANSWER_SECONDS} s"
+                    f"the response of {response.url} took more than {settings.MAX_ANSWER_SECONDS} s"
                 )
     except urllib3.exceptions.HTTPError as error:
         raise requests.ConnectionError(error) from error
@@ -94,7 +139,7 @@ def read_body(response: Response) -> None:
 
 def _too_large(response: Response) -> ApiError:
     return ApiError(
-        f"The answer of {response.url} is larger than {settings.MAX_ANSWER_BYTES // 2**20} MiB: "
+        f"The response of {response.url} is larger than {settings.MAX_ANSWER_BYTES // 2**20} MiB: "
         f"set a lower [sources.{settings.SECTION}] page_size."
     )
 

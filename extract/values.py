@@ -11,7 +11,10 @@ from typing import Any
 
 import orjson
 
+from extract.bodies import parse_json
+
 MAX_BIGINT = 2**63 - 1
+MAX_EXACT = 2**53  # from here on, a number with a fraction may stand for another whole number
 MAX_DEPTH = 100  # levels of JSON; orjson writes about 250
 TEXT_TYPES = frozenset((str, type(None)))
 WHOLE_TYPES = frozenset((int, type(None)))
@@ -67,14 +70,40 @@ def as_texts(values: Sequence[Any]) -> Sequence[str | None]:
 
 
 def as_json(value: Any) -> Any:
-    """Return a value that a JSON column takes: an object, a list, or a list of what is neither."""
+    """Return a value that a JSON column takes: an object, a list, or a list of what is neither.
+
+    An object may come as JSON text, also as such a text within another; a blank text is null.
+    """
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        parsed = _object_in(value)
+        return [value] if parsed is None else parsed
     return value if value is None or isinstance(value, dict | list) else [value]
+
+
+def _object_in(text: str) -> dict[str, Any] | None:
+    """Return the object that a text is the JSON of, None where it is not one."""
+    value: Any = text
+    for _ in range(2):
+        if not isinstance(value, str) or value.lstrip()[:1] not in ("{", '"'):
+            break
+        try:
+            value = parse_json(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def is_inexact(value: Any) -> bool:
+    """Tell whether a number stands for more than one whole number, as floats from 2^53 on do."""
+    return isinstance(value, float) and MAX_EXACT <= abs(value) < math.inf
 
 
 def as_whole_number(value: Any) -> int | None:
     """Return a whole number of 64 bits, also out of "417" and 417.0; None where it is none."""
     if type(value) is not int:
-        text = "" if isinstance(value, bool) else str(value).strip()
+        text = "" if isinstance(value, bool) or is_inexact(value) else str(value).strip()
         if not WHOLE_NUMBER.fullmatch(text):
             return None
         value = int(text.split(".")[0])

@@ -28,7 +28,7 @@ FAILURES = {
     "response without the list": (NO_LIST["empty object"], 1, "has no list at data.leads: {}"),
     "error as a success": (NO_LIST["error dressed as 200"], 1, "is an error dressed as a success"),
     "4xx": (FINAL["422"], 1, "is HTTP 422: Bad parameter."),
-    "not JSON": (FINAL["HTML dressed as 200"], 1, "is not JSON: <html>"),
+    "not JSON": (FINAL["HTML dressed as 200"], 1, "is not JSON: an HTML page: Bad"),
     "redirect": (
         Reply(302, headers={"Location": "https://b.example.com/"}),
         1,

@@ -74,7 +74,7 @@ def test_check_reports_that_the_api_cannot_be_reached(
         monkeypatch.setenv("SOURCES__ANALYTICS_API__BASE_URL", gone.url)
     outcome = elt("check")
     assert outcome.exit_code == 1
-    assert "failed  API and key: No whole answer" in outcome.stdout
+    assert "failed  API and key: No complete response" in outcome.stdout
 
 
 def test_a_setting_that_cannot_work_ends_the_run_before_any_request(

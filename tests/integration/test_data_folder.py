@@ -1,15 +1,20 @@
 """The data folder: who may read it, where it cannot be, and what is written nowhere else."""
 
+import re
 import stat
 from pathlib import Path
 
 import dlt
+import duckdb
 import pytest
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from extract import folder
 from extract.errors import SettingsError
 from extract.folder import Folder
 from extract.sandbox.server import ApiServer
+from publish import publication
+from tests.support import templates
 from tests.support.builders import Lists, lead, leads
 from tests.support.elt import Elt
 
@@ -38,13 +43,58 @@ def test_a_data_folder_that_cannot_be_made_is_reported_with_its_setting(
     assert "ELT__DATA_DIR" in outcome.stdout + outcome.stderr
 
 
-@pytest.mark.parametrize("name", ["o'clock", "50%", "what?"])
-def test_a_data_folder_with_a_character_that_no_path_of_a_warehouse_can_hold_is_refused(
-    tmp_path: Path, name: str
+UNUSABLE = {
+    "o'clock": "'", "50%": "%", "what?": "?", "team#1": "#", "env=prod": "=", "two\nlines": "\n",
+    "a\ttab": "\t", "delete\x7f": "\x7f", "latin-1 \udce9": "\udce9",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNUSABLE, ids=ascii)
+@pytest.mark.parametrize("below", ["", "contacts"])
+def test_a_data_folder_with_a_character_that_no_path_of_a_warehouse_can_contain_is_refused(
+    tmp_path: Path, name: str, below: str
 ) -> None:
-    with pytest.raises(SettingsError, match="data_dir"):
-        Folder(tmp_path / name).create()
+    with pytest.raises(SettingsError, match=re.escape(repr(UNUSABLE[name]))) as refused:
+        Folder(tmp_path / name / below).create()
+    assert "ELT__DATA_DIR" in str(refused.value)
     assert not (tmp_path / name).exists()
+
+
+# all other characters of ASCII, and some beyond it
+USABLE = """ !"$&()*+,-.:;<>@[\\]^_`{|}~ [a-z] ** {a,b} {{ 1/0 }} ${HOME} C: ünï 🦆 \xa0"""
+
+
+@pytest.fixture
+def usable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configured data folder whose path contains every character that one can contain."""
+    path = tmp_path / USABLE
+    monkeypatch.setenv("ELT__DATA_DIR", str(path))
+    return path
+
+
+def test_a_data_folder_with_any_other_character_can_be_loaded(
+    lists: Lists, api: ApiServer, elt: Elt, usable: Path, without_models: None
+) -> None:
+    lists["leads"] = [*leads(3), lead(None)]
+    assert elt("run").exit_code == 0
+    lists["leads"] = [*leads(2), lead(4)]
+    outcome = elt("run", "--full-refresh")
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    with duckdb.connect(str(usable / "warehouse.duckdb"), read_only=True) as warehouse:
+        ids = warehouse.sql("select crmhero_user_id from raw.leads order by all").fetchall()
+    assert ids == [(1,), (2,), (4,)]
+
+
+def test_a_data_folder_with_any_other_character_can_be_built_and_published(
+    sandbox_folder: Path, usable: Path
+) -> None:
+    """Dbt takes the name of the database from the path."""
+    templates.copy_data(sandbox_folder, usable)
+    warehouse = usable / "warehouse.duckdb"
+    assert DuckDBCredentials.path_derived_database_name(warehouse) == "warehouse"
+    shown = publication.publish(Folder(usable))
+    assert publication.published(Folder(usable)) == shown
+    assert Path(shown.path).exists()
 
 
 def test_a_refused_data_folder_ends_the_run(

@@ -8,8 +8,8 @@ import pytest
 
 from extract import dbt_build, folder
 from extract.dbt_build import BuildResult
-from extract.sandbox.server import ApiServer
-from tests.support.builders import Lists, Load, lead, leads, user, users
+from extract.sandbox.server import ApiServer, Reply
+from tests.support.builders import Lists, Load, at, lead, leads, user, users
 from tests.support.elt import Elt, Query
 from tests.support.syncs import lead_ids
 
@@ -32,9 +32,30 @@ def test_the_summary_for_schedulers_is_one_json_object(
         "rows_rejected": 1,
         "rows_removed": 0,
         "requests": 4,
+        "undecodable_rows": 0,
     }
     assert set(summary["durations"]) == {"extract", "load", "transform", "publish"}
     assert folder.LAST_RUN.resolve() == data_dir, "for dbt run manually"
+
+
+def test_rows_with_bytes_that_are_not_utf_8_are_a_warning_with_their_number(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query
+) -> None:
+    lists["leads"] = [lead(1, name="Zoë"), lead(2, name="@"), lead(3, name="@")]
+    page = json.dumps({"data": {"leads": lists["leads"]}}, ensure_ascii=False).encode()
+    api.fault = at(Reply(200, page.replace(b'"@"', b'"\xe9"')))
+    outcome = elt("run")
+    assert outcome.exit_code == 0
+    assert (
+        "warning: 2 rows of leads contain bytes that are not UTF-8: each byte was loaded as the "
+        "character U+FFFD" in outcome.stdout
+    )
+    assert query("select name from raw.leads order by name") == [
+        ("Zoë",), ("\ufffd",), ("\ufffd",),
+    ]  # fmt: skip
+    api.fault = None
+    lists["leads"] = [lead(1, -1, name="Zoë")]
+    assert "UTF-8" not in elt("run").stdout
 
 
 def test_a_refused_key_is_a_failure_in_json_too(api: ApiServer, elt: Elt) -> None:

@@ -85,7 +85,7 @@ REFUSALS = {
     "500 token not found": Reply.of_json(WRONG_KEY, 500),
     "500 no header": Reply.of_json(NO_KEY, 500),
     "401": Reply.of_json({"error": {"message": "no", "code": 0}}, 401),
-    "403 in HTML": Reply(403, b"<html>Forbidden</html>", content_type="text/html"),
+    "403 in JSON": Reply.of_json({"message": "Forbidden"}, 403),
     "refusal dressed as 200": Reply.of_json(WRONG_KEY),
 }
 NO_LIST = {
@@ -105,12 +105,21 @@ NO_LIST = {
 _BODY = b'{"data": {"leads": [{"crmhero_user_id": 1, "email": "lead1@exam'
 PASSING = {
     **{str(code): Reply.of_json({"error": {}}, code) for code in (429, 500, 502, 503, 504)},
+    "408": Reply(408),
+    "425": Reply(425, b"Too early."),
+    **{
+        str(code): Reply(code, b"<html>A CDN.</html>", content_type="text/html")
+        for code in (520, 521, 522, 523, 524, 529)
+    },
+    "403 of a rate limit": Reply(403, b"Rate limit exceeded."),
     "connection reset": Reply(reset=True),
     "body shorter than announced": Reply(200, _BODY + b'ple.com"}]}}', cut_at=len(_BODY)),
     "JSON that breaks off": Reply(200, _BODY),
 }
 FINAL = {
     "400": Reply.of_json({"error": {"message": "Bad parameter."}}, 400),
+    "403 in HTML": Reply(403, b"<html>Forbidden</html>", content_type="text/html"),
+    "403 in text": Reply(403, b"Forbidden"),
     "404 in HTML": Reply(404, b"<html>Not found</html>", content_type="text/html"),
     "422": Reply(422, b"Bad parameter."),
     "HTML dressed as 200": Reply(200, b"<html>Bad parameter.</html>", content_type="text/html"),

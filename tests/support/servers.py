@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from urllib3 import HTTPResponse
+
 from extract.sandbox import ApiServer
 from extract.sandbox.server import ListRequest
 
 CERTIFICATE = Path(__file__).with_name("no_secret_test_server.pem")
 PATIENCE = 60  # seconds that a thread may need on a busy machine
 OK = b"HTTP/1.1 200 OK\r\n"
+# content encodings that urllib3 does not decode here: newer versions of Python have zstd
+UNKNOWN_ENCODINGS = [
+    name for name in ("br", "zstd", "x-new") if name not in HTTPResponse.CONTENT_DECODERS
+]
 
 
 def listed(requests: Iterable[ListRequest], name: str = "leads") -> list[int]:

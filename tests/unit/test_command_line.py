@@ -1,12 +1,15 @@
 """The arguments of the command line, and what it prints of failures: without any run."""
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from extract import commands
+from extract.__main__ import main
 from extract.errors import BusyError, EltError, SettingsError
 from tests.support.elt import Elt
 
@@ -93,3 +96,24 @@ def test_a_run_can_be_interrupted(elt: Elt, monkeypatch: pytest.MonkeyPatch) -> 
     assert outcome.exit_code == 1
     assert outcome.stderr.startswith("elt: Interrupted.")
     assert len(outcome.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_path_that_the_terminal_cannot_show_is_printed_with_replacements(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """Whether it lacks a letter (`PYTHONIOENCODING=ascii`), or the path is not UTF-8."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding, errors="strict") for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    monkeypatch.setattr(commands, "check", lambda _: print("ok: /dätä/\u4e2d/\udce9") or 0)
+    monkeypatch.setattr(commands, "run", failing(SettingsError("/dätä/\u4e2d/\udce9")))
+    assert main(["check"]) == 0
+    assert main(["run", "--json"]) == 2
+    shown = []
+    for stream in streams:
+        stream.flush()
+        shown.append(stream.buffer.getvalue().decode(encoding))
+    assert "\\udce9" in shown[0].splitlines()[0]
+    assert "\\udce9" in shown[1]
+    assert json.loads(shown[0].splitlines()[1])["error"] == "/dätä/\u4e2d/\udce9"

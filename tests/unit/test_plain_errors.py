@@ -4,6 +4,7 @@ import errno
 
 import dlt
 import duckdb
+import pyarrow as pa
 import pytest
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.load.exceptions import LoadClientJobFailed
@@ -54,7 +55,7 @@ def test_dbt_that_finds_no_space_to_begin_is_reported_in_one_line() -> None:
 
 
 def test_an_api_that_reports_a_large_file_itself_is_no_full_disk() -> None:
-    error = ApiError("The answer of http://localhost/ is HTTP 413: File too large")
+    error = ApiError("The response of http://localhost/ is HTTP 413: File too large")
     assert plain_error(error) is error
 
 
@@ -153,3 +154,30 @@ def test_an_unknown_failure_is_reported_by_its_first_line() -> None:
     assert str(error) == "ZeroDivisionError: division by zero (--debug shows more)"
     assert error.exit_code == 1
     assert str(plain_error(ValueError())) == "ValueError: ValueError (--debug shows more)"
+
+
+QUOTES_A_VALUE = {
+    "a value": duckdb.ConversionException("Could not convert string 'Zoe O'Brien' to INT32"),
+    "a value of two lines": duckdb.ConversionException(
+        "Could not convert string 'Zoe\nB' to INT32"
+    ),
+    "a key": duckdb.ConstraintException('Constraint Error: duplicate key "id: Zoe"'),
+    "JSON": duckdb.InvalidInputException('Malformed JSON at byte 1.  Input: "Zoe"'),
+    "Arrow": pa.ArrowInvalid("Could not convert 'Zoe' with type str: tried to convert to int64"),
+    "a job": load_failed("Conversion Error: Could not convert string 'Zoe' to INT32"),
+}
+
+
+@pytest.mark.parametrize("failure", QUOTES_A_VALUE.values(), ids=QUOTES_A_VALUE)
+def test_no_message_quotes_a_value_of_a_row(failure: Exception) -> None:
+    for error in (plain_error(failure), plain_error(behind(failure))):
+        assert "Zoe" not in str(error)
+        assert "Brien" not in str(error)
+        assert "***" in str(error)
+        assert str(error).endswith("(--debug shows more)")
+
+
+def test_another_message_keeps_what_it_quotes() -> None:
+    assert str(plain_error(KeyError("x"))) == "KeyError: 'x' (--debug shows more)"
+    failure = load_failed('Binder Error: Table "leads" does not have a column named "x"')
+    assert 'Table "leads" does not have a column named "x"' in str(plain_error(failure))

@@ -149,7 +149,7 @@ def test_an_api_that_cannot_be_reached_does_not_betray_the_api_key(
         monkeypatch.setenv(URL, gone.url)
     for synced in (source.sync(), check()):
         assert synced.exit_code == 1
-        assert "No whole answer" in synced.error
+        assert "No complete response" in synced.error
         assert_redacted(synced, log)
 
 

@@ -1,11 +1,10 @@
 """What a response of the API means: a page, or a failure, which is never the end of the list."""
 
+import json
 from typing import Any
 
 import pytest
-from requests import Response
 
-from extract.answers import is_cut_short
 from extract.sandbox.server import ApiServer, ListRequest, Reply
 from tests.support.builders import (
     FINAL,
@@ -16,6 +15,7 @@ from tests.support.builders import (
     at,
     lead,
     moment,
+    user,
 )
 from tests.support.elt import API_KEY
 from tests.support.servers import pages_asked
@@ -107,19 +107,28 @@ def test_every_way_to_write_that_there_is_no_error_is_a_page(
     assert synced.ids() == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("reply", FINAL.values(), ids=FINAL)
+SHOWN = {
+    "400": "is HTTP 400: Bad parameter.",
+    "403 in HTML": "is HTTP 403: an HTML page: Forbidden.",
+    "403 in text": "is HTTP 403: Forbidden.",
+    "404 in HTML": "is HTTP 404: an HTML page: Not found.",
+    "422": "is HTTP 422: Bad parameter.",
+    "HTML dressed as 200": "is not JSON: an HTML page: Bad parameter.",
+    "nothing": "is not JSON: (nothing).",
+}
+
+
+@pytest.mark.parametrize("kind", FINAL)
 def test_another_response_fails_at_once_with_status_url_and_body(
-    full_api: ApiServer, source: Source, waits: list[float], reply: Reply
+    full_api: ApiServer, source: Source, waits: list[float], kind: str
 ) -> None:
-    full_api.fault = at(reply, page=1)
+    full_api.fault = at(FINAL[kind], page=1)
     synced = source.sync()
     assert synced.exit_code == 1
     assert pages_asked(full_api) == [0, 1]
     assert waits == []
-    assert f"The answer of {full_api.url}leads/list?" in synced.error
-    assert "per_page=50&page=1" in synced.error
-    assert (f"HTTP {reply.status}" if reply.status != 200 else "is not JSON") in synced.error
-    assert (reply.body.decode() or "(nothing)") in synced.error
+    assert f"The response of {full_api.url}leads/list?" in synced.error
+    assert f"per_page=50&page=1 {SHOWN[kind]}" in synced.error
 
 
 def test_no_more_of_a_long_body_is_shown_than_its_start_on_one_line(
@@ -127,28 +136,50 @@ def test_no_more_of_a_long_body_is_shown_than_its_start_on_one_line(
 ) -> None:
     full_api.fault = at(Reply(400, b"The\r\n\tstart\x1b[31m" + b"x" * 5000))
     error = source.sync().error
-    assert error.endswith(": The start[31m" + "x" * (200 - len("The start[31m")))
+    assert error.endswith(": The start[31m" + "x" * (200 - len("The start[31m")) + ".")
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/html; charset=ISO-8859-1"])
-def test_a_body_that_is_not_utf_8_is_decoded_as_well_as_possible(
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/html", "text/html; charset=ISO-8859-1", "x; charset"]
+)
+def test_a_body_is_utf_8_whatever_its_header_declares_and_one_byte_damages_one_value(
     api: ApiServer, source: Source, content_type: str
 ) -> None:
-    body = '{"data": {"leads": [{"crmhero_user_id": 1, "name": "José"}]}}'.encode("latin-1")
-    api.fault = at(Reply(200, body, content_type=content_type))
+    """Ten users whose names and ids are UTF-8, one of them with a byte that is not."""
+    rows = [user(f"Zoë-{n}", n, name=f"Zoë {n} \ufffd") for n in range(10)]
+    body = json.dumps({"data": {"users": rows}}, ensure_ascii=False).encode()
+    body = body.replace("Zoë 7".encode(), b"Zo\xeb 7")
+    api.fault = at(Reply(200, body, content_type=content_type), name="users")
     synced = source.sync()
     assert synced.exit_code == 0
-    assert [row["name"] for row in synced.rows["leads"]] == [
-        "José" if "charset" in content_type else "Jos\ufffd"
-    ]
+    names = {row["user_id"]: row["name"] for row in synced.rows["users"]}
+    assert names == {
+        f"Zoë-{n}": f"Zo\ufffd {n} \ufffd" if n == 7 else f"Zoë {n} \ufffd" for n in range(10)
+    }
+    assert synced.counts["users"].undecodable_rows == 1
+    assert synced.counts["leads"].undecodable_rows == 0
 
 
-def test_a_body_in_utf_8_is_read_as_such_whatever_its_header_declares(
-    api: ApiServer, source: Source
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_a_body_in_any_unicode_encoding_is_read(
+    api: ApiServer, source: Source, encoding: str
 ) -> None:
-    body = '{"data": {"leads": [{"crmhero_user_id": 1, "name": "José"}]}}'.encode("utf-8-sig")
-    api.fault = at(Reply(200, body, content_type="text/html; charset=ISO-8859-1"))
-    assert [row["name"] for row in source.sync().rows["leads"]] == ["José"]
+    text = '{"data": {"leads": [{"crmhero_user_id": 1, "name": "Zoë \U0001f986"}]}}'
+    api.fault = at(Reply(200, text.encode(encoding), content_type="text/html"))
+    synced = source.sync()
+    assert [row["name"] for row in synced.rows["leads"]] == ["Zoë \U0001f986"]
+    assert synced.counts["leads"].undecodable_rows == 0
+
+
+@pytest.mark.parametrize("character", ["\t", "\x01", "\n", "\r\n", "\x00", "\x1f"])
+def test_a_control_character_inside_a_text_is_part_of_it(
+    api: ApiServer, source: Source, character: str
+) -> None:
+    body = f'{{"data": {{"leads": [{{"crmhero_user_id": 1, "name": "Zoë{character}O"}}]}}}}'
+    api.fault = at(Reply(200, body.encode()))
+    synced = source.sync()
+    assert synced.exit_code == 0, synced.error
+    assert [row["name"] for row in synced.rows["leads"]] == [f"Zoë{character}O"]
 
 
 @pytest.mark.parametrize("field", ["attributes", "new_field"])
@@ -160,30 +191,3 @@ def test_a_row_with_endless_nesting_fails_in_plain_words(
     synced = source.sync()
     assert synced.exit_code == 1
     assert "nested" in synced.error or "is not JSON" in synced.error
-
-
-@pytest.mark.parametrize("cut_at", range(1, 60))
-def test_a_body_is_cut_short_wherever_it_breaks_off(cut_at: int) -> None:
-    body = '{"data": {"leads": [{"name": "Chlo\u00e9 \\u00e9", "n": [null, -1.5e3]}]}}'.encode()
-    response = Response()
-    response._content = body[:cut_at]
-    assert is_cut_short(response)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"nothing",
-        b"<html>",
-        b'{"data": <b>Warning</b> ...}',
-        b'{"data": {}} <br>Warning',
-        b'{"data": {}}}',
-        b'{"data": ' + b"9" * 5000 + b"}",
-        b"\xff",
-    ],
-)
-def test_other_bodies_are_not_cut_short(body: bytes) -> None:
-    response = Response()
-    response._content = body
-    assert not is_cut_short(response)

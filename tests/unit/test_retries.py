@@ -39,6 +39,29 @@ def test_a_failure_that_does_not_pass_ends_the_sync_after_three_retries(
     assert "leads/list" in synced.error
 
 
+@pytest.mark.parametrize("status", [408, 425, 503, 520, 521, 522, 523, 524, 529])
+def test_a_failure_of_a_proxy_or_cdn_is_no_end_of_the_list(
+    full_api: ApiServer, source: Source, status: int
+) -> None:
+    full_api.fault = at(Reply(status, b"<html>Down</html>"), page=2)
+    synced = source.sync()
+    assert f"is HTTP {status}: an HTML page: Down. Tried 4 times" in synced.error
+    assert "end_of_list" not in synced.error
+
+
+@pytest.mark.parametrize("status", [304, 402, 407, 413, 414, 431, 451, 501, 525, 530])
+def test_another_status_is_reported_at_once_as_what_it_is(
+    full_api: ApiServer, source: Source, waits: list[float], status: int
+) -> None:
+    full_api.fault = at(Reply(status, b"" if status == 304 else b"Not now."), page=2)
+    synced = source.sync()
+    assert synced.exit_code == 1
+    assert f"is HTTP {status}: " in synced.error
+    assert "end_of_list" not in synced.error
+    assert "api_key" not in synced.error
+    assert waits == []
+
+
 def test_a_time_out_is_retried(
     full_api: ApiServer, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from extract.sandbox.server import ApiServer
+from extract.sandbox.server import ApiServer, ListRequest, Reply
 from tests.support.builders import Lists, lead, listing, user
 from tests.support.sync import Source, newest
 from tests.support.unexpected import UNEXPECTED_FIELDS
@@ -39,6 +39,35 @@ def test_numbers_of_any_length_are_kept_digit_by_digit(
     synced = source.sync(page_size=1)  # no number shares its page
     rows = newest(synced.rows["leads"], "crmhero_user_id")
     assert [rows[n]["unknown"] for n in range(len(numbers))] == [repr(n) for n in numbers]
+
+
+@pytest.mark.parametrize("other", ["7", "9223372036854775808"], ids=["short", "long"])
+def test_a_contact_id_that_is_not_exact_is_never_another_contacts(
+    api: ApiServer, source: Source, other: str
+) -> None:
+    """A JSON float, an integer and a text, which are one number as floats."""
+    page = """{"data": {"%s": [
+        {"user_id": "a", "email": "a", "crmhero_user_id": 9007199254740995.0, "score": %s},
+        {"user_id": "b", "email": "b", "crmhero_user_id": 9007199254740996},
+        {"user_id": "c", "email": "c", "crmhero_user_id": "9007199254740995.0"},
+        {"user_id": 9007199254740995.0, "email": "d", "crmhero_user_id": 1e3}]}}"""
+
+    def respond(request: ListRequest) -> Reply | None:
+        return Reply(200, (page % (request.name, other)).encode()) if request.page == 0 else None
+
+    api.fault = respond
+    synced = source.sync()
+    assert synced.exit_code == 0, synced.error
+    assert synced.ids() == [1000, 9007199254740995, 9007199254740996]
+    users = {row["user_id"]: row for row in synced.rows["users"]}
+    assert {name: row["crmhero_user_id"] for name, row in users.items()} == {
+        "a": None, "b": 9007199254740996, "c": 9007199254740995,
+    }  # fmt: skip
+    assert users["a"]["other_crmhero_user_id"] == "9007199254740996.0"
+    assert sorted((row["resource"], row["reason"]) for row in synced.rejected) == [
+        ("leads", "crmhero_user_id is a decimal number of 2^53 or more, which is not exact"),
+        ("users", "user_id is a decimal number of 2^53 or more, which is not exact"),
+    ]
 
 
 def test_rows_of_different_fields_have_null_where_they_lack_one(

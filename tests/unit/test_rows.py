@@ -127,7 +127,7 @@ def test_a_user_without_a_usable_key_is_rejected(field: str, value: object) -> N
 
 
 INVALID_IDS = [
-    *("abc", "12_3", "0x1F", "+7", "٤١٧", 1.5, 1e30, 2**63, "9" * 25, [1], {"a": 1}, True),
+    *("abc", "12_3", "1e3", "0x1F", "+7", "٤١٧", 1.5, 1e30, 2**63, "9" * 25, [1], {"a": 1}, True),
     *("9" * 5000, "-" + "9" * 5000, "9" * 1_000_000),  # Python refuses to read such numbers
 ]
 
@@ -152,6 +152,51 @@ def test_an_invalid_contact_id_takes_no_other_fields_column() -> None:
     ready = prepare("users", **fields, crmhero_user_id="abc")
     assert ready["other_crmhero_user_id"] == "abc"
     assert "9" in ready.values()
+
+
+INEXACT = [9007199254740992.0, 9007199254740996.0, -9007199254740992.0, 1e16, 9.2e18]
+
+
+@pytest.mark.parametrize("number", INEXACT)
+def test_a_lead_with_a_contact_id_that_is_not_exact_is_rejected(number: float) -> None:
+    """9007199254740995.0 is the same JSON number as 9007199254740996.0, which is another lead."""
+    rows = [{"crmhero_user_id": number}, {"crmhero_user_id": 9007199254740996}]
+    page = preparation("leads").prepare(rows)
+    assert page.keys == [(9007199254740996,)]
+    assert [rejected["reason"] for rejected in page.rejected] == [
+        "crmhero_user_id is a decimal number of 2^53 or more, which is not exact"
+    ]
+
+
+@pytest.mark.parametrize("number", INEXACT)
+def test_a_user_with_a_contact_id_that_is_not_exact_keeps_it_as_text(number: float) -> None:
+    ready = prepare("users", user_id="u1", email="a@example.com", crmhero_user_id=number)
+    assert ready["crmhero_user_id"] is None
+    assert ready["other_crmhero_user_id"] == repr(number)
+
+
+@pytest.mark.parametrize("number", INEXACT)
+@pytest.mark.parametrize("field", ["user_id", "email"])
+def test_a_user_with_a_key_that_is_not_exact_is_rejected(field: str, number: float) -> None:
+    row = {"user_id": "u1", "email": "a@example.com", field: number}
+    with pytest.raises(ValueError, match=f"{field} is a decimal number of 2"):
+        prepare("users", **row)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (9007199254740991.0, 9007199254740991),
+        ("9007199254740995.0", 9007199254740995),
+        ("9223372036854775807.00", 2**63 - 1),
+        (9007199254740995, 9007199254740995),
+        (json.loads("1e3"), 1000),
+        (json.loads("4.17E2"), 417),
+        (-9007199254740991.0, -9007199254740991),
+    ],
+)
+def test_a_contact_id_that_is_exact_is_a_number(value: object, number: int) -> None:
+    assert prepare("leads", crmhero_user_id=value)["crmhero_user_id"] == number
 
 
 def test_a_field_with_the_name_of_that_column_keeps_its_values() -> None:
@@ -207,6 +252,38 @@ def test_a_text_column_takes_any_value(value: object, text: str | None) -> None:
 )
 def test_attributes_are_one_json_value_whatever_they_are(value: object, text: str | None) -> None:
     assert prepare("leads", crmhero_user_id=1, attributes=value)["attributes"] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ('{"role": "admin"}', '{"role":"admin"}'),
+        (' {"a": {"b": [1]}}\n', '{"a":{"b":[1]}}'),
+        ('"{\\"role\\": \\"admin\\"}"', '{"role":"admin"}'),
+        ('{"big": 18446744073709551616}', '{"big":"18446744073709551616"}'),
+        ('{"tab": "a\tb"}', '{"tab":"a\\tb"}'),
+        ('{"half": "\\ud800"}', '{"half":"\\\\ud800"}'),
+        ("{}", "{}"),
+        ("", None),
+        (" \t", None),
+        *((text, json.dumps([text])) for text in ("[1]", "7", "null", "x", '"x"', "{'a': 1}", "{")),
+        ('"\\"{}\\""', json.dumps(['"\\"{}\\""'])),
+    ],
+)
+def test_attributes_that_come_as_json_text_are_read_as_the_object(
+    text: str, stored: str | None
+) -> None:
+    """Also as a text within a text; what is not an object stays a text, and blank is null."""
+    ready = prepare("leads", crmhero_user_id=1, attributes=text)["attributes"]
+    if stored is None:
+        assert ready is None
+    else:
+        assert json.loads(ready) == json.loads(stored)
+
+
+def test_attributes_that_are_nested_deeper_than_json_can_be_stay_a_text() -> None:
+    text = '{"a":' * 5000 + "1" + "}" * 5000
+    assert json.loads(prepare("leads", crmhero_user_id=1, attributes=text)["attributes"]) == [text]
 
 
 def test_a_lead_without_attributes_has_none() -> None:
