@@ -1,10 +1,11 @@
 """Lists an endpoint page after page, to the end of the list or as far as a sync needs."""
 
 from collections.abc import Generator
+from itertools import compress
 
 from extract import settings
 from extract.errors import ApiError, KeyRefusedError
-from extract.listing import Cut, Listing
+from extract.listing import Cut, Hashes, Listing
 from extract.order import DescendingOrder
 from extract.plan import PageRequest, Plan, Received
 from extract.settings import PAGE_SIZE
@@ -74,17 +75,18 @@ class ListPlan(Plan):
         Returns:
             How many rows came or changed since the listing began.
         """
-        arrived = 0
+        read = Hashes()
         for number in range(self.first_page, self.first_page + HEAD_PAGES):
-            received = yield PageRequest(number, self.page_size)
-            versions = received.page.versions()
-            is_new = [not is_known for is_known in listing.versions.has(versions)]
-            self.page = received.page.only(is_new)
-            if not any(is_new):
+            page = (yield PageRequest(number, self.page_size)).page
+            versions = page.versions()
+            is_known = listing.versions.has(versions)
+            is_new = [not a and not b for a, b in zip(is_known, read.has(versions), strict=True)]
+            self.page = page.only(is_new)
+            if all(is_known):
                 break
-            listing.versions.add(versions)
-            arrived += sum(is_new)
-        return arrived
+            read.add(compress(versions, is_new))
+        listing.versions.update(read)
+        return len(read)
 
     def _first(self, cut: Cut) -> Generator[PageRequest, Received, Received]:
         """Request the first page, and if it is empty, the next one."""

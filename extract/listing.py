@@ -36,6 +36,10 @@ class Hashes:
         """Add some values."""
         self._hashes.extend(map(hash, values))
 
+    def update(self, other: "Hashes") -> None:
+        """Add the values of others."""
+        self._hashes.extend(other._hashes)
+
     def distinct(self) -> int:
         """Count the values, repeated ones once."""
         return int(pc.count_distinct(self._as_arrow()).as_py())

@@ -137,9 +137,9 @@ class Reading:
         """Read what changed in the meantime; that proves nothing more."""
         proven = dict(self.outcomes)
         self._extract(names)
-        if misordered := {name for name in names if self.outcomes[name].is_misordered}:
-            state.begin_full_reads(self.pipeline, misordered, self.rows_held)
-            self._extract(misordered)
+        if unproven := {name for name in names if not self.outcomes[name].is_up_to_date}:
+            state.begin_full_reads(self.pipeline, unproven, self.rows_held)
+            self._extract(unproven)
         self.outcomes = proven
 
     def _extract(self, names: Set[str]) -> None:
@@ -188,11 +188,11 @@ class Reading:
     def _is_unproven(self, name: str) -> bool:
         """Return whether an incremental sync may have missed changes, or has seen deletions.
 
-        Its pages are in another order; or they ended before a row that was not listed.
+        It came to the end of the list, although rows are stored that it did not list.
         """
         outcome = self.outcomes[name]
-        if not outcome.has_ended:
-            return outcome.is_misordered
+        if not outcome.is_up_to_date or not outcome.has_ended:
+            return not outcome.is_up_to_date
         with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
             return opened.missing(name, self.files).rows > 0
 

@@ -127,6 +127,7 @@ def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: 
         for name in names:
             del state["unfinished"][name]
             state.setdefault("full_reads", {})[name] = started_at.timestamp()
+            state.pop("incomplete_full_sync", None)
 
 
 def postpone_full_reads(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:

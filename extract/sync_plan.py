@@ -42,7 +42,7 @@ class Outcome:
     Attributes:
         is_complete: all rows were listed, so one that was not is deleted.
         is_up_to_date: all rows that changed since the last sync were listed.
-        is_misordered: the pages do not descend by `last_update`; an incremental sync has stopped.
+        is_misordered: the pages of an incremental sync do not descend by `last_update`.
         has_ended: an incremental sync came to the end of the list before it met an old row.
         outliers: rows in the wrong place.
         unexplained_repeats: rows that were listed twice although none had moved.
@@ -101,7 +101,7 @@ class SyncPlan(ListPlan):
             yield from self._incremental(_order(self.start))
         else:
             yield from self._full()
-        self.outcome.is_up_to_date |= self.is_up_to_date
+        self.outcome.is_up_to_date = self.is_up_to_date
         self.outcome.page_size = self.new_page_size
 
     def _incremental(self, order: DescendingOrder) -> Requests:
@@ -109,8 +109,11 @@ class SyncPlan(ListPlan):
         order = listing.order or order
         self.outcome.outliers = order.outliers
         self.outcome.is_misordered = order.is_broken
-        self.outcome.is_up_to_date = not order.is_broken
         self.outcome.has_ended = listing.has_ended and listing.oldest >= order.starting_point
+        if repeats := listing.repeats:
+            arrived = yield from self.read_head(listing)
+            self.outcome.unexplained_repeats = max(0, repeats - arrived)
+        self.is_up_to_date = not order.is_broken and not self.outcome.unexplained_repeats
 
     def _full(self) -> Requests:
         cut = early_ends = 0
@@ -133,12 +136,12 @@ class SyncPlan(ListPlan):
                     self.outcome.is_truncated = True
                     return
             elif repeats <= 0 and listing.is_proof(arrived, is_other_cut=cut > 0):
-                self.outcome.is_complete = self.outcome.is_up_to_date = True
+                self.outcome.is_complete = self.is_up_to_date = True
                 return
             else:
                 fewest_repeats = min(fewest_repeats, repeats if repeats > 0 else inf)
                 cut += 1
-        self.outcome.is_up_to_date = True
+        self.is_up_to_date = True
         self.outcome.unexplained_repeats = int(fewest_repeats)
 
     def _cuts(self) -> list[Cut]:

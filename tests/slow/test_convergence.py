@@ -22,6 +22,7 @@ from tests.support.convergence.stories import (
     shift_pages,
     try_faults,
     try_histories,
+    try_violations,
 )
 
 SEEDS = (1, 2)
@@ -57,6 +58,10 @@ def test_a_run_may_be_killed_at_any_stage(machine: Convergence, kind: str) -> No
 
 def test_every_fault_fails_a_run_or_is_overcome(machine: Convergence) -> None:
     try_faults(machine)
+
+
+def test_every_breach_of_the_contract_is_noticed_or_overcome(machine: Convergence) -> None:
+    try_violations(machine)
 
 
 def test_pages_shift_while_they_are_read(machine: Convergence) -> None:

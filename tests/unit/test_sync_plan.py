@@ -259,6 +259,13 @@ def test_rows_of_one_last_update_that_change_places_prove_nothing(by_request: bo
     assert len(carried.requests) < 4 * 12
 
 
+def test_changes_of_one_last_update_that_change_places_are_noticed() -> None:
+    plan = incremental(minutes_before=290)
+    carry_out(plan, tied())
+    assert plan.outcome.unexplained_repeats > 0
+    assert not plan.outcome.is_up_to_date
+
+
 def test_a_list_that_is_at_rest_in_another_cut_is_complete() -> None:
     def serve(request: PageRequest) -> Sequence[Row]:
         if request.direction == "desc" and request.size == 50:
@@ -326,10 +333,11 @@ def test_no_rule_raises_an_alarm_while_rows_move(page_size: int) -> None:
             before = ids(events.rows)
             carried = carry_out(plan, events.serve)
             outcome = plan.outcome
-            assert outcome.is_up_to_date
             assert not outcome.is_misordered
-            assert outcome.outliers == outcome.unexplained_repeats == 0
+            assert outcome.outliers == 0
             assert outcome.page_size is None
+            # a row that arrives and leaves again repeats another: a full sync proves that
+            assert outcome.unexplained_repeats <= events.moved_up * (not plan.lists_all)
             if plan.lists_all:
                 assert outcome.is_complete
                 missed = (before & ids(events.rows)) - set(carried.ids)

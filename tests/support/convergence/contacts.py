@@ -58,6 +58,7 @@ class Contact:
             "name": self.name,
             "last_update": self.last_update if self.odd_date else _moment(self.changed_at),
             "was_lead": int(self.was_lead),
+            "app_id": "project",
         }
         return row if self.listed == "leads" else {**row, "user_id": self.user_id}
 
@@ -206,19 +207,27 @@ class WatchedServer(ApiServer):
         self.first_pages = 0  # of leads
         self._attempts.clear()
 
-    def page(self, name: str, page: int, per_page: int) -> Reply:
-        """Return a page, and remember its rows."""
-        rows = self.lists()[name]
-        ordered = sorted(rows, key=lambda row: str(row["last_update"] or ""), reverse=True)
-        listed = ordered[page * per_page : (page + 1) * per_page]
+    def ordered(self, request: ListRequest) -> list[dict[str, Any]]:
+        """Return the rows of a list in the order requested."""
+        ascends = request.params.get("sort_direction") == "asc"
+        return sorted(
+            self.lists()[request.name],
+            key=lambda row: str(row["last_update"] or ""),
+            reverse=not ascends,
+        )
+
+    def show(self, request: ListRequest, rows: list[dict[str, Any]]) -> Reply:
+        """Return the page of a list that has these rows, and remember what it shows."""
+        size = request.per_page
+        listed = rows[request.page * size : (request.page + 1) * size]
         for row in listed:
-            key = tuple(row.get(field) for field in KEYS[name])
+            key = tuple(row.get(field) for field in KEYS[request.name])
             if None in key:
-                self.keyless_now[name].add(row["name"])
+                self.keyless_now[request.name].add(row["name"])
             else:
-                self.shown[name].add((key, row["name"]))
-                self.shown_now[name].setdefault(key, []).append(row)
-        return Reply.of_json({"data": {name: listed}})
+                self.shown[request.name].add((key, row["name"]))
+                self.shown_now[request.name].setdefault(key, []).append(row)
+        return Reply.of_json({"data": {request.name: listed}})
 
     def fresh(self, name: str, key: Key) -> set[str]:
         """Return which of the versions shown to a run it may keep.
@@ -242,4 +251,4 @@ class WatchedServer(ApiServer):
             self.faults_served += 1
             return reply
         with self._one_at_a_time:
-            return self.page(request.name, request.page, request.per_page)
+            return self.show(request, self.ordered(request))

@@ -1,8 +1,14 @@
-"""Every way in which the API's contract says that an answer can fail, on any list and page."""
+"""Every way in which the API's contract says that a response can fail, on any list and page.
 
+And ways in which an API breaks its contract with responses that look right.
+"""
+
+import itertools
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from extract.sandbox.server import Fault, ListRequest, Reply
 from tests.support.builders import FINAL, NO_LIST, PASSING, REFUSALS, at
@@ -46,7 +52,7 @@ def fault_on(api: WatchedServer, name: str, resource: str, page: int, times: int
     """Return a fault on a page of a list, for its first `times` requests (0: for ever)."""
     if name == SAME_PAGE:
         return lambda request: (
-            api.page(resource, 0, request.per_page)
+            api.show(replace(request, page=0), api.ordered(request))
             if request.name == resource and request.page > 0
             else None
         )
@@ -58,3 +64,65 @@ def exit_codes(name: str, times: int, served: int) -> set[int]:
     if not served or (name in MAY_PASS and 0 < times < 4):
         return {0}
     return {2} if name in REFUSALS else {1}
+
+
+def _oldest_first(api: WatchedServer, request: ListRequest) -> Reply:
+    params = {**request.params, "sort_direction": "asc"}
+    return api.show(request, api.ordered(replace(request, params=params)))
+
+
+def _tie(api: WatchedServer, request: ListRequest) -> Reply:
+    """Show rows of one `last_update` in another order on each page."""
+    rows = api.ordered(request)
+    turned = []
+    for _, same in itertools.groupby(rows, key=lambda row: str(row["last_update"])):
+        tied = list(same)
+        turn = request.page % len(tied)
+        turned += tied[turn:] + tied[:turn]
+    return api.show(request, turned)
+
+
+def _capped(api: WatchedServer, request: ListRequest) -> Reply:
+    """Send two rows at most, but count the pages by the size requested."""
+    rows, begin = api.ordered(request), request.page * request.per_page
+    listed = rows[begin : begin + min(request.per_page, 2)]
+    return api.show(replace(request, page=0), listed)
+
+
+def _truncated(api: WatchedServer, request: ListRequest) -> Reply:
+    return api.show(request, api.ordered(request)[: 2 * request.per_page])
+
+
+def _empty_page(api: WatchedServer, request: ListRequest) -> Reply | None:
+    return api.show(request, []) if (request.page, request.attempt) == (1, 1) else None
+
+
+def _last_page_again(api: WatchedServer, request: ListRequest) -> Reply:
+    """Repeat the last page, with another signature in each row."""
+    rows = api.ordered(request)
+    last = max(0, (len(rows) - 1) // request.per_page)
+    reply = api.show(replace(request, page=min(request.page, last)), rows)
+    return _with_field(reply, request, "avatar_url", f"?sig={len(api.requests)}")
+
+
+def _other_project(api: WatchedServer, request: ListRequest) -> Reply:
+    return _with_field(api.show(request, api.ordered(request)), request, "app_id", "other")
+
+
+def _with_field(reply: Reply, request: ListRequest, field: str, value: Any) -> Reply:
+    page = json.loads(reply.body)
+    for row in page["data"][request.name]:
+        row[field] = value
+    return Reply.of_json(page)
+
+
+VIOLATIONS: dict[str, Callable[[WatchedServer, ListRequest], Reply | None]] = {
+    "oldest first": _oldest_first,
+    "ties": _tie,
+    "capped page size": _capped,
+    "truncated": _truncated,
+    "empty page": _empty_page,
+    "last page again": _last_page_again,
+    "other project": _other_project,
+}
+MAY_HIDE_ROWS = ("ties", "truncated")  # a run does not have them, but says so

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from extract.sandbox.server import Fault as Failing
-from extract.sandbox.server import ListRequest
+from extract.sandbox.server import ListRequest, Reply
 from tests.support.convergence.checks import BUILT, LOADED, MARTS, STATE, Checks, tally
 from tests.support.convergence.contacts import EVENTS, KEYLESS, KEYS, Contacts, WatchedServer
 from tests.support.convergence.faults import (
     FAULTS,
+    MAY_HIDE_ROWS,
     SAME_PAGE,
     SILENCE,
     TIME_OUT,
+    VIOLATIONS,
     exit_codes,
     fault_on,
 )
@@ -35,6 +37,7 @@ def evenly(*choices: Any) -> st.SearchStrategy[Any]:
 
 
 names = evenly(*KEYS)
+violated = evenly(("leads",), ("users",), ("leads", "users"))
 happenings = st.tuples(
     evenly(*EVENTS, *KEYLESS),
     evenly(*range(100)),  # picks the contact
@@ -105,6 +108,33 @@ class Convergence(Checks):
             self.check_good(kind != "incremental", quiet=not shifts, with_models=False)
         else:
             assert self.rows(*LOADED, *STATE, *BUILT) == before
+
+    @rule(events=events, kind=ordinary, violation=evenly(*VIOLATIONS), resources=violated)
+    def run_with_a_violation(
+        self, events: list[Event], kind: str, violation: str, resources: tuple[str, ...]
+    ) -> None:
+        """The API breaks its contract: the run notices, or has all that is listed."""
+        self._happen(events)
+        before = self.raw()
+
+        def violate(request: ListRequest) -> Reply | None:
+            return VIOLATIONS[violation](self.api, request) if request.name in resources else None
+
+        code, refused = self._run(kind, MODELS, [], violate)
+        if refused:
+            return
+        tally[f"violation: {violation}, exit code {code}"] += 1
+        after = self.raw()
+        for name in KEYS:
+            listed = {contact.key for contact in self.contacts.listed(name)}
+            deleted = set(before[name]) - set(after[name])
+            assert not deleted & listed, f"{deleted & listed} is listed and was deleted"
+            assert code == -9 or not deleted, f"{deleted} was deleted by a run that failed"
+        if code == -9 and violation not in MAY_HIDE_ROWS:
+            self.check_good(kind != "incremental", quiet=True, with_models=False)
+        else:
+            assert code in (-9, 1, 2), self.said
+            self.good_run([], "--full-refresh", [], stop=True)
 
     @rule(events=events, kind=ordinary, shifts=shifts, kill=kills)
     def killed_run(self, events: list[Event], kind: str, shifts: list[Shift], kill: Kill) -> None:

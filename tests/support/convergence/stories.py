@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.convergence.checks import tally
-from tests.support.convergence.faults import FAULTS, MAY_PASS, SAME_PAGE
+from tests.support.convergence.faults import FAULTS, MAY_PASS, SAME_PAGE, VIOLATIONS
 from tests.support.convergence.machine import Convergence
 from tests.support.convergence.process import Kill
 
@@ -50,6 +50,14 @@ def try_faults(machine: Convergence, names: Sequence[str] = tuple(FAULTS)) -> No
             assert tally[f"fault: {name}"] == before + 1, f"{name} was not met"
         if number % 6 == 5:  # what is listed must not drift too far from what was loaded
             machine.good_run([], "incremental", [], stop=True)
+    machine.good_run([], "incremental", [], stop=False)
+
+
+def try_violations(machine: Convergence) -> None:
+    """Let the API break its contract in many ways, on both resources."""
+    for number, name in enumerate(VIOLATIONS):
+        for kind in ("incremental", "full"):
+            machine.run_with_a_violation(changes(number), kind, name, ("leads", "users"))
     machine.good_run([], "incremental", [], stop=False)
 
 
