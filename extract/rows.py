@@ -51,8 +51,9 @@ class Page(NamedTuple):
 
     def versions(self) -> list[Hashable]:
         """Return what changes whenever a row does, in the order of the identities."""
+        updated = self.columns.get("last_update", [None] * len(self.keys))
         return [
-            *zip(self.keys, self.cursors, strict=True),
+            *zip(self.keys, updated, strict=True),
             *(row["row_hash"] for row in self.rejected),
         ]
 

@@ -12,6 +12,9 @@ from tests.support.builders import Row, lead, leads
 from tests.support.plans import Events, Pages, Serve, carry_out, full, incremental, served
 
 
+DAY = 24 * 60  # minutes
+
+
 def ids(rows: Sequence[Row]) -> set[Any]:
     return {row["crmhero_user_id"] for row in rows}
 
@@ -322,6 +325,18 @@ def test_the_head_is_read_for_20_pages_at_most() -> None:
     carried = carry_out(plan, serve)
     assert plan.outcome.is_complete
     assert [request.number for request in carried.requests[4:]] == list(range(20))
+
+
+def test_a_row_that_changes_after_it_was_listed_is_read_again_whatever_the_clock_says() -> None:
+    """A `last_update` beyond the clock of this machine is no cursor, but it changes with the row."""
+    rows = [lead(number, number - 2 * DAY) for number in range(1, 121)]
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.number == 1:
+            rows[4] = lead(5, -3 * DAY)
+        return served(rows)(request)
+
+    assert carry_out(full(), serve).ids.count(5) == 2
 
 
 @pytest.mark.parametrize("page_size", [3, 10, 50])
