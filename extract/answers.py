@@ -41,6 +41,10 @@ class PassingError(HTTPError):
     """A failure that may pass: retried, and the end of the run when it does not."""
 
 
+class RateLimitError(PassingError):
+    """Too many requests: sent again until the API accepts it."""
+
+
 class CutShortError(Exception):
     """A body that begins as JSON and breaks off: retried."""
 
@@ -158,7 +162,7 @@ def _refuse_status(response: Response, hint: str) -> None:
         )
     if status not in settings.RETRY_STATUSES:
         raise ApiError(problem + hint)
-    wait = _retry_after(response)
+    wait = retry_after(response)
     if wait is None:
         response.headers.pop("Retry-After", None)  # the retry reads it, too
     elif wait > settings.MAX_RETRY_AFTER:
@@ -166,11 +170,12 @@ def _refuse_status(response: Response, hint: str) -> None:
             f"{problem} The API asks to come back in more than "
             f"{settings.MAX_RETRY_AFTER // 60} minutes: run again later."
         )
+    failure = RateLimitError if status == 429 else PassingError
     # a server that errs past the end of its list says 500; the others really mean "later"
-    raise PassingError(problem + (hint if status == 500 else ""), response=response)
+    raise failure(problem + (hint if status == 500 else ""), response=response)
 
 
-def _retry_after(response: Response) -> float | None:
+def retry_after(response: Response) -> float | None:
     """Return the seconds that `Retry-After` asks for, None where it is absent or unreadable."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
