@@ -1,14 +1,15 @@
-"""Reads ahead: asks for the next pages of a list while one is worked on.
+"""Prefetches the next pages of an endpoint while one is worked on.
 
-It lies below dlt's client, which asks for one page after the other and gets what has come already.
+It lies below dlt's client, which requests one page after the other and gets responses that are
+there already.
 
-While a list is read, rows move between its pages: a change moves a row to the top, and those above
-its old place down. A page that is answered before an earlier one can so lack a row that moved down
-past their border in between, and the earlier page shows it no more. But then rows moved down past
-the borders before, too: some earlier page, after the last one that was read alone, begins with rows
-of pages before it, or with newer ones. So a page that does makes all void that was read ahead. It
-is asked for again. Where others leave the list in the same moment, so that all move up again, or
-come by the hundred with one `last_update`, this cannot be seen: the next full read finds the row.
+Rows move between pages during a sync: a change moves a row to the top, and those above its old
+place down. So a page that is served before an earlier one can lack a row that moved down past the
+border of both in between, and the earlier page does not show it any more. But then rows moved down
+past the borders before, too: some earlier page, after the last one that was requested alone, begins
+with rows of pages before it, or with newer ones. After such a page, what was prefetched is dropped
+and requested again. If other rows leave the list concurrently, so that all move up again, or
+hundreds of new rows have one `last_update`, this cannot be seen: the next full sync finds the row.
 """
 
 from collections import deque
@@ -26,7 +27,7 @@ from extract.rows import Page
 from extract.session import ApiSession
 from extract.transport import page_of, with_page
 
-READ_ALONE = 3  # pages from the top; most runs need no more
+READ_ALONE = 3  # pages that are requested alone; most syncs need no more
 
 
 class _Sequence:
@@ -97,7 +98,7 @@ class ReadAhead:
         session.fetch = self._fetch
 
     def note(self, name: str, page: Page) -> None:
-        """Look at a page that is worked on: are the prefetched ones still those that follow it?
+        """Drop what was prefetched if this page shows that rows moved.
 
         Args:
             name: the endpoint's.
