@@ -30,7 +30,7 @@ class ApiSession(Session):
 
     def __init__(self) -> None:
         super().__init__(timeout=settings.TIMEOUTS, raise_for_status=False)
-        # another way to get a response to a request, which sends it with `send_paced`
+        # how `send` gets a response; prefetching replaces it
         self.fetch: Callable[..., Response] = self.send_paced
         self._samples: dict[tuple[Any, ...], tuple[Any, PreparedRequest]] = {}
         self._clock = Clock()
@@ -72,7 +72,7 @@ class ApiSession(Session):
         return self.fetch(request, **options)
 
     def send_paced(self, request: PreparedRequest, **options: Any) -> Response:
-        """Send a request, again and again where that may help, and return the response."""
+        """Send a request when the pace allows it, retry it where that may help."""
         # a copy has statistics of its own, which threads must not share
         response: Response = self._retrying.copy()(self._send_until_accepted, request, **options)
         return response
