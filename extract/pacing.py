@@ -4,8 +4,10 @@ Nobody says what the limit is, so the pace is learned. Until a 429 there is no p
 429 on, no request starts before the wait is over, and then one alone, until one is accepted. The
 wait that this took bounds the limit: the requests that were accepted since the start, divided by
 the time until now, are no more than the API accepts in the long run; divided by the time until the
-last 429, they were too many. The next requests are spread at a rate between the two, which then
-increases slowly up to the next 429, where the same begins with what was accepted since the last.
+last 429, they were too many. The next requests are spread at a rate between the two, which stays
+for a while and then increases slowly, up to the next 429: there the same begins with what was
+accepted since the last one. If nothing was accepted before the first 429, the limit was used up by
+others, which says nothing about it: the next requests have no pace, until they meet a 429.
 """
 
 import threading
@@ -17,10 +19,12 @@ from extract import settings
 
 BELOW_REFUSED = 0.95  # the new rate is at most this share of the one that was refused
 ABOVE_SUSTAINED = 1.8  # and at most so many times the one that includes the waits
-# the share by which each accepted request increases the rate; the increase itself grows with each
-# request, as the last 429 says less and less
-INCREASE = 0.03
-INCREASE_AFTER = 500  # requests; until then it is a part of INCREASE
+# How fast the rate increases depends on the seconds that the bounds come from, the term: an API may
+# count requests for as long.
+SHORTEST_TERM = 30  # seconds; after a shorter one the rate would meet the next 429 too soon
+STAYS = 0.2  # terms until the rate increases
+DOUBLES = 1.5  # terms in which it doubles from then on
+MOST_DOUBLINGS = 10.0
 
 
 class Clock:
@@ -47,7 +51,8 @@ class Pacer:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._rate = inf  # requests per second
+        self._base = inf  # requests per second, before any increase
+        self._term = inf  # seconds
         self._next_start = -inf
         self._refusals = 0  # in succession; those of requests in flight at the same time count once
         self._refused_at = -inf  # when the last refused request started
@@ -70,7 +75,7 @@ class Pacer:
             self._probe = now
         else:
             # a request that starts late leaves its time to the next one, but no later one
-            self._next_start = max(self._next_start + 1 / self._rate, now)
+            self._next_start = max(self._next_start + 1 / self._rate(now), now)
         return now
 
     def accept(self, started: float) -> None:
@@ -80,8 +85,6 @@ class Pacer:
             self._resume(started)
         else:
             self._accepted += 1
-            if not self._refusals:
-                self._rate *= 1 + INCREASE * min(1.0, self._accepted / INCREASE_AFTER)
 
     def refuse(self, started: float, retry_after: float | None) -> None:
         """Report that the API refused a request with a 429.
@@ -111,6 +114,11 @@ class Pacer:
         """Return for how many seconds the API has refused every request; 0 if it has not."""
         return max(0.0, self._now() - self._refused_since)
 
+    def _rate(self, now: float) -> float:
+        """Return the requests per second that may start."""
+        doublings = ((now - self._period) / self._term - STAYS) / DOUBLES
+        return self._base * 2 ** min(max(doublings, 0.0), MOST_DOUBLINGS)
+
     def _wait(self, retry_after: float | None) -> float:
         """Return the seconds to wait after a 429.
 
@@ -125,11 +133,14 @@ class Pacer:
 
     def _resume(self, started: float) -> None:
         """Set the rate, now that a request was accepted after one or more 429s."""
-        # as a limit has a whole number of requests, it may allow one more: half of one on average
-        sustained = (self._accepted + 0.5) / (started - self._period)
-        until_refused = self._refused_at - self._period
-        refused = self._accepted / until_refused if until_refused else inf
-        self._rate = min(BELOW_REFUSED * max(refused, sustained), ABOVE_SUSTAINED * sustained)
-        self._next_start = max(started + 1 / self._rate, self._now())
+        self._next_start = self._now()
+        if self._accepted:
+            self._term = max(started - self._period, SHORTEST_TERM)
+            # a limit has a whole number of requests: half of one more is unused on average
+            sustained = (self._accepted + 0.5) / (started - self._period)
+            until_refused = self._refused_at - self._period
+            refused = self._accepted / until_refused if until_refused else inf
+            self._base = min(BELOW_REFUSED * max(refused, sustained), ABOVE_SUSTAINED * sustained)
+            self._next_start = max(started + 1 / self._base, self._next_start)
         self._period, self._accepted = started, 1
         self._refusals, self._probe = 0, None

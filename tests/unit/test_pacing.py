@@ -25,7 +25,7 @@ LIMITS = [
 ]
 # how many requests, how many in flight, and the seconds that each takes
 LOADS = [
-    *product((100, 300), CONCURRENCY, (0.05, 1.0)),
+    *product((100, 350), CONCURRENCY, (0.05, 1.0)),
     (2000, 8, 0.05),
 ]
 
@@ -44,7 +44,22 @@ def test_a_limit_is_kept_in_at_most_half_as_long_again_as_it_needs_itself(
         taken = simulation.run()
         load = f"{requests} requests of {seconds} s, {in_flight} in flight"
         assert taken <= 1.5 * least, load
-        assert simulation.refused <= 0.25 * requests, load
+        assert simulation.refused <= 0.4 * requests, load
+
+
+@of_each_limit
+def test_the_same_holds_if_others_have_used_the_limit_up_before(
+    kind: Any, most: int, per: float
+) -> None:
+    def used_up() -> Any:
+        limit = kind(most, per)
+        for _ in range(most):
+            limit.accepts(0.0)
+        return limit
+
+    for requests, in_flight in product((100, 350), CONCURRENCY):
+        taken = Simulation(used_up(), requests, in_flight, 0.05).run()
+        assert taken <= 1.5 * shortest(used_up(), requests, in_flight, 0.05)
 
 
 @of_each_limit
@@ -137,21 +152,33 @@ def test_a_late_429_of_a_request_from_before_the_last_one_changes_nothing(time: 
     assert time.refuse(2.1, late) == before
 
 
-def test_requests_are_spread_after_a_429_and_follow_faster_with_each_that_is_accepted(
-    time: Time,
-) -> None:
+def test_requests_are_spread_after_a_429_and_later_follow_faster(time: Time) -> None:
     for _ in range(10):
         time.pacer.accept(time.start(0.0))
     time.refuse(0.0, time.start(0.0))
     started = time.start(2.0)
-    delays = []
-    for _ in range(200):
+    delays = {}
+    while time.now < 60:
         time.pacer.accept(started)
-        delays.append(time.pacer.delay())
-        started = time.start(time.now + delays[-1])
-    assert 0.05 < delays[1] < 0.2
-    assert delays[1:] == sorted(delays[1:], reverse=True)
-    assert delays[-1] < delays[1] / 2
+        delays[time.now] = time.pacer.delay()
+        started = time.start(time.now + time.pacer.delay())
+    early = [delay for now, delay in delays.items() if 2.2 < now < 8]
+    late = [delay for now, delay in delays.items() if now > 8.2]
+    assert min(early) > 0.1
+    assert max(early) == pytest.approx(min(early))
+    assert late == sorted(late, reverse=True)
+    assert late[-1] < early[0] / 2
+
+
+def test_an_api_whose_limit_others_have_used_up_is_paced_by_a_later_429_only(time: Time) -> None:
+    time.refuse(0.0, time.start(0.0))
+    for now in (2.0, 6.0):
+        time.refuse(now, time.start(now))
+    for _ in range(10):
+        time.pacer.accept(time.start(14.0))
+    time.refuse(14.0, time.start(14.0))
+    time.pacer.accept(time.start(16.0))
+    assert 0.1 < time.pacer.delay() < 0.2
 
 
 def test_how_long_every_request_was_refused_is_counted_from_the_first_429(time: Time) -> None:
