@@ -57,7 +57,7 @@ class CutShortError(Exception):
 
 
 class RateLimitError(PassingError):
-    """Too many requests: HTTP 429, or 403 with a text that says so."""
+    """Too many requests (HTTP 429, or 403 with a text that says so): sent again until accepted."""
 
 
 def page_check(
@@ -148,7 +148,7 @@ def _refuse_status(response: Response, body: Body, hint: str) -> None:
     else:
         is_end = 400 <= status < 500 and status not in NEVER_THE_END
         raise ApiError(problem + (hint if is_end else ""))
-    wait = _retry_after(response)
+    wait = retry_after(response)
     if wait is None:
         response.headers.pop("Retry-After", None)  # the retry reads it, too
     elif wait > settings.MAX_RETRY_AFTER:
@@ -184,7 +184,7 @@ def _redirect(response: Response) -> str:
     return f"{redirects}: set {setting} to where the API really is. The redirect was not followed."
 
 
-def _retry_after(response: Response) -> float | None:
+def retry_after(response: Response) -> float | None:
     """Return the seconds that `Retry-After` asks for, None where it is absent or unreadable."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():

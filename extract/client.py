@@ -6,13 +6,11 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from dlt.sources.helpers.requests.retry import Client
-from requests import PreparedRequest, Session
+from requests import PreparedRequest
 
 from extract import settings
-from extract.answers import CutShortError, RateLimitError
 from extract.errors import SettingsError
-from extract.transport import BoundedAdapter, may_pass
+from extract.session import ApiSession
 
 HOST = re.compile(r"([A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -54,25 +52,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def http_session(base_url: str) -> Session:
-    """Return a session that retries what may pass, with a time-out on every request."""
-    client = Client(
-        request_timeout=settings.TIMEOUTS,
-        raise_for_status=False,
-        status_codes=settings.RETRY_STATUSES,
-        exceptions=(CutShortError, RateLimitError),
-        retry_condition=may_pass,
-        request_max_attempts=settings.RETRIES + 1,
-        request_backoff_factor=settings.BACKOFF_FACTOR,
-        request_max_retry_delay=settings.MAX_RETRY_AFTER,
-    )
+def http_session(base_url: str) -> ApiSession:
+    """Return a session for the API at a URL, with a time-out on every request."""
     # it warns of headers that it cannot read, and quotes them: one may echo the key
     logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
-    session: Session = client.session
+    session = ApiSession()
     # no more than is always decoded: a package that is installed by chance would add to it
     session.headers["Accept-Encoding"] = "gzip, deflate"
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, BoundedAdapter())
     if is_loopback(urlsplit(base_url).hostname or ""):
         # a proxy of the environment must not stand between this machine and itself
         session.trust_env = False

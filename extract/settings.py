@@ -41,6 +41,8 @@ RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 52
 RETRIES = 3  # after the first attempt
 BACKOFF_FACTOR = 2  # seconds, doubled with each retry: 2, 4, 8
 MAX_RETRY_AFTER = 300  # seconds; an API that asks for more wants us gone
+RATE_LIMIT_WAITS = (2, 60)  # seconds after a 429 without `Retry-After`: doubled from 2 up to 60
+MAX_REFUSED = 300  # seconds that the API may refuse every request with 429
 TIMEOUTS = (10, 30)  # seconds to connect, and between two bytes of an answer
 MAX_ANSWER_SECONDS = 300  # for a whole answer, however steadily it trickles in
 # 50 contacts with a text of 1 MB each fit; parsed, a much larger page could fill the memory

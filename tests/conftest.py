@@ -4,17 +4,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
-import tenacity.nap
 
 from extract import dbt_build, folder
 from extract.__main__ import main
-from extract.ahead import ReadAhead
 from extract.dbt_build import BuildResult
+from extract.pacing import Clock
 from extract.project import use_project
 from extract.sandbox import ApiServer
 from publish import dashboard, publication
@@ -32,6 +30,7 @@ from tests.support.dbt import (
 from tests.support.elt import API_KEY, SETTINGS, Elt, Outcome, Query
 from tests.support.forked import Ended
 from tests.support.syncs import DAYS, EVERY_RUN
+from tests.support.waiting import SkippedWaits
 
 pytest_plugins = ["tests.support.published", "tests.support.browser", "tests.support.databases"]
 
@@ -66,11 +65,11 @@ def without_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that retries would have waited."""
-    seconds: list[float] = []
-    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=seconds.append))
-    monkeypatch.setattr(ReadAhead, "wait", lambda _, wait: seconds.append(wait))
-    return seconds
+    """The seconds that requests would have waited for a retry, or for the pace after a 429."""
+    skipped = SkippedWaits()
+    monkeypatch.setattr(Clock, "now", lambda clock: skipped.now(clock))
+    monkeypatch.setattr(Clock, "wait", lambda *arguments: skipped.wait(*arguments))
+    return skipped.seconds
 
 
 @pytest.fixture

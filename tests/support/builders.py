@@ -104,17 +104,21 @@ NO_LIST = {
 }
 _BODY = b'{"data": {"leads": [{"crmhero_user_id": 1, "email": "lead1@exam'
 PASSING = {
-    **{str(code): Reply.of_json({"error": {}}, code) for code in (429, 500, 502, 503, 504)},
+    **{str(code): Reply.of_json({"error": {}}, code) for code in (500, 502, 503, 504)},
     "408": Reply(408),
     "425": Reply(425, b"Too early."),
     **{
         str(code): Reply(code, b"<html>A CDN.</html>", content_type="text/html")
         for code in (520, 521, 522, 523, 524, 529)
     },
-    "403 of a rate limit": Reply(403, b"Rate limit exceeded."),
     "connection reset": Reply(reset=True),
     "body shorter than announced": Reply(200, _BODY + b'ple.com"}]}}', cut_at=len(_BODY)),
     "JSON that breaks off": Reply(200, _BODY),
+}
+RATE_LIMITED = {
+    "403 of a rate limit": Reply(403, b"Rate limit exceeded."),
+    "429": Reply.of_json({"error": {}}, 429),
+    "429, back in 5 seconds": Reply.of_json({}, 429, Retry_After="5"),
 }
 FINAL = {
     "400": Reply.of_json({"error": {"message": "Bad parameter."}}, 400),

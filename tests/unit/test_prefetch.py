@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from extract.ahead import ReadAhead
+from extract.pacing import Clock
 from extract.sandbox.server import ApiServer, ListRequest, Reply
 from tests.support.builders import Lists, lead, leads, users
 from tests.support.servers import pages_asked
@@ -15,7 +16,7 @@ from tests.support.sync import Source
 SETTING = "SOURCES__ANALYTICS_API__MAX_IN_FLIGHT"
 PATIENCE = 30  # seconds for what must happen
 GLANCE = 0.1  # seconds for what must not happen
-WAIT = ReadAhead.wait  # which a fixture replaces
+NOW, WAIT = Clock.now, Clock.wait  # which a fixture replaces
 
 
 class Crowd:
@@ -157,44 +158,6 @@ def test_a_cookie_of_the_api_is_sent_back(
     assert {headers.get("cookie") for headers in later} == {"route=a"}
 
 
-def test_too_many_requests_make_all_wait_and_then_halve_their_number(
-    lists: Lists, api: ApiServer, source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lists["leads"] = leads(2000)
-    crowd = Crowd(2, first_page=20)
-    first = threading.Barrier(4)  # pages 8 to 11 are on their way
-    waiting, waited, new = threading.Event(), threading.Event(), threading.Event()
-    waits: list[float] = []
-    sent_while_waiting: list[bool] = []
-
-    def wait(_: ReadAhead, seconds: float) -> None:
-        waits.append(seconds)
-        waiting.set()
-        sent_while_waiting.append(new.wait(3 * GLANCE))
-        waited.set()
-
-    def respond(request: ListRequest) -> Reply | None:
-        if request.name == "leads" and 8 <= request.page <= 11 and request.attempt == 1:
-            first.wait(PATIENCE)
-            if request.page == 11:
-                return Reply.of_json({}, 429, Retry_After="7")
-            assert waiting.wait(PATIENCE)  # then the next pages are due
-        elif waiting.is_set() and not waited.is_set():
-            new.set()
-        crowd.join(request)
-        return None
-
-    monkeypatch.setattr(ReadAhead, "wait", wait)
-    api.fault = respond
-    monkeypatch.setenv(SETTING, "4")
-    synced = source.sync()
-    assert synced.exit_code == 0, synced.error
-    assert waits == [7]
-    assert sent_while_waiting == [False]
-    assert crowd.peak == 2
-    assert len(synced.ids()) == 2000
-
-
 def test_a_prefetched_page_has_the_retries_of_any_other(
     lists: Lists,
     api: ApiServer,
@@ -241,7 +204,8 @@ def test_a_failed_sync_abandons_what_was_prefetched(
         return None
 
     api.fault = respond
-    monkeypatch.setattr(ReadAhead, "wait", WAIT)
+    monkeypatch.setattr(Clock, "now", NOW)
+    monkeypatch.setattr(Clock, "wait", WAIT)
     monkeypatch.setenv(SETTING, "4")
     begun = time.monotonic()
     synced = source.sync()

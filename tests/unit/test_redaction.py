@@ -11,7 +11,18 @@ from extract.errors import SettingsError
 from extract.masking import without_key, without_passwords
 from extract.pipeline import configured_base_url
 from extract.sandbox.server import ApiServer, Reply
-from tests.support.builders import FINAL, NO_LIST, PASSING, REFUSALS, Lists, at, lead, leads, user
+from tests.support.builders import (
+    FINAL,
+    NO_LIST,
+    PASSING,
+    RATE_LIMITED,
+    REFUSALS,
+    Lists,
+    at,
+    lead,
+    leads,
+    user,
+)
 from tests.support.redaction import (
     ECHOES,
     KEY,
@@ -63,7 +74,7 @@ def test_the_search_itself_finds_every_spelling(spelling: str) -> None:
         assert_no_key("a text", f"a text with {spelling}.".encode())
 
 
-REPLIES = {**REFUSALS, **NO_LIST, **PASSING, **FINAL}
+REPLIES = {**REFUSALS, **NO_LIST, **PASSING, **RATE_LIMITED, **FINAL}
 
 
 @pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)

@@ -11,7 +11,6 @@ from extract.plan import PageRequest
 from tests.support.builders import Row, lead, leads
 from tests.support.plans import Events, Pages, Serve, carry_out, full, incremental, served
 
-
 DAY = 24 * 60  # minutes
 
 
@@ -328,7 +327,7 @@ def test_the_head_is_read_for_20_pages_at_most() -> None:
 
 
 def test_a_row_that_changes_after_it_was_listed_is_read_again_whatever_the_clock_says() -> None:
-    """A `last_update` beyond the clock of this machine is no cursor, but it changes with the row."""
+    """A `last_update` beyond the clock of this machine is no cursor, but changes with the row."""
     rows = [lead(number, number - 2 * DAY) for number in range(1, 121)]
 
     def serve(request: PageRequest) -> Sequence[Row]:

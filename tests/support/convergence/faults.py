@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from extract.sandbox.server import Fault, ListRequest, Reply
-from tests.support.builders import FINAL, NO_LIST, PASSING, REFUSALS, at
+from tests.support.builders import FINAL, NO_LIST, PASSING, RATE_LIMITED, REFUSALS, at
 from tests.support.convergence.contacts import WatchedServer
 
 TIME_OUT = 1  # seconds that a run waits for an answer, where the fault is that none comes
@@ -40,12 +40,12 @@ FAULTS: dict[str, Reply | Callable[[ListRequest], Reply]] = {
     **FINAL,
     **PASSING,
     **{name: _with_list(reply) for name, reply in NO_LIST.items()},
-    "429, back in 5 seconds": Reply.of_json({}, 429, Retry_After="5"),
+    **RATE_LIMITED,
     "503, back in an hour": Reply.of_json({}, 503, Retry_After="3600"),
     SILENCE: _silent,
     SAME_PAGE: Reply(),
 }
-MAY_PASS = {*PASSING, "429, back in 5 seconds", SILENCE}
+MAY_PASS = {*PASSING, *RATE_LIMITED, SILENCE}
 
 
 def fault_on(api: WatchedServer, name: str, resource: str, page: int, times: int) -> Fault:
@@ -61,7 +61,8 @@ def fault_on(api: WatchedServer, name: str, resource: str, page: int, times: int
 
 def exit_codes(name: str, times: int, served: int) -> set[int]:
     """Return how a run may end that met a fault so many times; 0: well."""
-    if not served or (name in MAY_PASS and 0 < times < 4):
+    most = 4 if name in RATE_LIMITED else 3  # more 429s than other failures in succession
+    if not served or (name in MAY_PASS and 0 < times <= most):
         return {0}
     return {2} if name in REFUSALS else {1}
 

@@ -64,10 +64,14 @@ def _elt_run(folder: Path, kill: Kill | None, arguments: tuple[str, ...]) -> int
     from extract import folder as data_folder
     from extract import settings
     from extract.__main__ import main
-    from extract.ahead import ReadAhead
+    from extract.pacing import Clock
     from tests.support.dbt import dbt_in_this_process
+    from tests.support.waiting import SkippedWaits
 
-    patch.object(ReadAhead, "wait", lambda *_: None).start()  # between retries
+    skipped = SkippedWaits()
+    patch.multiple(
+        Clock, now=lambda clock: skipped.now(clock), wait=lambda *given: skipped.wait(*given)
+    ).start()
     if seconds := os.environ.get("CONVERGENCE_TIMEOUT"):
         patch.object(settings, "TIMEOUTS", (10, float(seconds))).start()
     patch.object(data_folder, "LAST_RUN", folder / "last_run").start()
