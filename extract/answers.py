@@ -65,20 +65,18 @@ def page_check(
     first_page: int,
     end_of_list: settings.EndOfList,
     on_answer: Callable[[int], None],
-    on_undecodable: Callable[[int], None],
 ) -> Callable[[Response], None]:
     """Return a response hook that lets only pages of the list `name` through.
 
     It runs inside the retried request, so that what it raises is retried if it may pass, and
-    leaves the parsed body on the response for dlt.
+    leaves the parsed body on the response for dlt, and the number of rows that contain a byte that
+    is not UTF-8 as `damaged_rows`.
 
     Args:
         name: `leads` or `users`.
         first_page: the number of the first page; a failing later one may lie past the end.
         end_of_list: the setting.
         on_answer: called with the bytes of every response, retried ones included.
-        on_undecodable: called with the number of rows of a page that contain a byte that is not
-            UTF-8, if there are any.
     """
 
     def check(response: Response) -> None:
@@ -87,8 +85,8 @@ def page_check(
         rows = _list_in(body.payload, name)
         has_error = isinstance(body.payload, dict) and body.payload.get("error") not in NO_ERROR
         if response.status_code < 300 and isinstance(rows, list) and not has_error:
-            if damaged := damaged_rows(response, rows, lambda payload: _list_in(payload, name)):
-                on_undecodable(damaged)
+            damaged = damaged_rows(response, rows, lambda payload: _list_in(payload, name))
+            vars(response)["damaged_rows"] = damaged
             # dlt takes the page from response.json(): give it the very payload that was proven.
             # requests would decode the body once more, and one that is not UTF-8 in another way.
             vars(response)["json"] = lambda **_: body.payload

@@ -44,10 +44,6 @@ class ListCounts:
         self.requests += 1
         self.bytes_read += size
 
-    def count_undecodable(self, rows: int) -> None:
-        """Count rows of a page that contain a byte that is not UTF-8."""
-        self.undecodable_rows += rows
-
 
 class Batches(ItemTransform[Any, Any]):
     """Passes on tables of rows, and rows set aside for their own table.
@@ -86,6 +82,7 @@ class Batches(ItemTransform[Any, Any]):
         page = self.paginator.plan.page
         self.counts.pages += 1
         self.counts.rows_read += len(page.identities())
+        self.counts.undecodable_rows += self.paginator.damaged_rows
         if page.keys:
             self.counts.last_keys = [
                 dict(zip(self._primary_key, key, strict=True)) for key in page.keys

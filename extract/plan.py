@@ -77,7 +77,7 @@ class FailedResponse(Response):
 
 
 class PlanPaginator(BasePaginator):
-    """Carries out a plan.
+    """Carries out a plan. `damaged_rows` of the page received last have a byte that is not UTF-8.
 
     Args:
         make_plan: makes the plan before the first request.
@@ -106,6 +106,9 @@ class PlanPaginator(BasePaginator):
         received = Received(self.prepare(data or []), _sent_at(response), failure)
         self.request = self.plan.take(received)
         self._has_next_page = self.request is not None
+        # rows that are read once more, as a proof, count once
+        is_whole = self.plan.page is received.page
+        self.damaged_rows = getattr(response, "damaged_rows", 0) if is_whole else 0
 
     def update_request(self, request: Request) -> None:
         """Request the page that follows."""

