@@ -1,10 +1,11 @@
 {{ config(severity='warn') }}
 
--- A returned user was listed by one load, mostly a full read, under several ids as a contact:
--- dim_contacts takes them for one person, under the newest of the ids.
+-- A returned user id is that of several contacts. Either a tracker gave it to different people, or the
+-- id as a contact changed: the next full sync then leaves one of them. The id of nobody, such as
+-- "undefined", may be in several rows without an id as a contact: each e-mail is a contact.
 select
     user_id,
     count(distinct contact_id) as contact_count
 from {{ ref('stg_analytics_api__users') }}
-group by user_id, load_id
-having count(distinct contact_id) > 1
+group by user_id
+having count(distinct contact_id) > 1 or count(distinct {{ account_id() }}) > 1
