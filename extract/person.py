@@ -23,7 +23,7 @@ AUDIT = "audit"  # the rows that made a dbt test fail: any column may show any v
 MARTS = ("marts", "main")  # the schemas of marts: in the warehouse, and where they are published
 ID_COLUMNS = ("contact_id", settings.CONTACT_NUMBER, "user_id")
 USER = "user:"  # begins the contact_id of a user without a number
-# as the dbt macro `ids_of_nobody` has them
+# as the dbt macro `account_id` has them
 IDS_OF_NOBODY = (
     *("undefined", "null", "nil", "none", "nan", "n/a", "na", "unknown", "anonymous", "guest"),
     *("false", "true", "[object object]", "{}", "[]", "(null)", "(none)", "(not set)", "not set"),

@@ -10,7 +10,10 @@ from dbt_common.exceptions.macros import MacroReturn
 
 from extract import settings
 
-_FILES = ("blank_to_null", "is_reachable", "to_boolean", "to_number_between", "to_utc_timestamp")
+_FILES = (
+    *("account_id", "blank_to_null", "is_reachable", "to_boolean", "to_number_between"),
+    "to_utc_timestamp",
+)
 _PREFIX = "dbt_macro__"  # by which dbt keeps macros apart from other names
 
 
@@ -25,6 +28,7 @@ def macros(dialect: str) -> SimpleNamespace:
     source = "\n".join((folder / f"{name}.sql").read_text() for name in _FILES)
     context = {
         "return": _return,
+        "dbt": SimpleNamespace(concat=" || ".join),
         "adapter": SimpleNamespace(dispatch=lambda name: found[f"{dialect}__{name}"]),
     }
     module = get_environment().from_string(source, globals=context).module

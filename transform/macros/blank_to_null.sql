@@ -3,7 +3,7 @@
     nullif({{ trimmed(text) }}, '')
 {%- endmacro %}
 
-{#- A text without leading and trailing blanks: every space of Unicode, line ends, zero-width characters. -#}
+{#- A text without blanks around it: spaces of Unicode, line ends and what has no width. -#}
 {% macro trimmed(text) -%}
     {{ return(adapter.dispatch('trimmed')(text)) }}
 {%- endmacro %}

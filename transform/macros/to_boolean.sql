@@ -4,8 +4,8 @@
 -#}
 {% macro to_boolean(text) -%}
     {{ return(adapter.dispatch('to_boolean')(trimmed(text), {
-        true: ['1', '1.0', 'true', 't', 'yes', 'y', 'on'],
-        false: ['0', '0.0', 'false', 'f', 'no', 'n', 'off', '[]']
+        'true': ['1', '1.0', 'true', 't', 'yes', 'y', 'on'],
+        'false': ['0', '0.0', 'false', 'f', 'no', 'n', 'off', '[]']
     })) }}
 {%- endmacro %}
 
@@ -23,33 +23,23 @@
     read the flag.
 -#}
 {% macro duckdb__to_boolean(text, spellings) -%}
-    map {
-        {%- for value, texts in spellings.items() %}
-            {%- set is_last = loop.last %}
-            {%- for spelling in texts %}
-                '{{ spelling }}': {{ value | lower }}{{ ',' if not (is_last and loop.last) }}
-            {%- endfor %}
-        {%- endfor %}
-    }[lower({{ text }})]
+    map { {{ each_spelling(spellings, "'%s': %s", ', ') }} }[lower({{ text }})]
 {%- endmacro %}
 
 {% macro postgres__to_boolean(text, spellings) -%}
-    case lower({{ text }})
-        {%- for value, texts in spellings.items() %}
-            {%- for spelling in texts %}
-                when '{{ spelling }}' then {{ value | lower }}
-            {%- endfor %}
-        {%- endfor %}
-    end
+    case lower({{ text }}) {{ each_spelling(spellings, "when '%s' then %s", ' ') }} end
 {%- endmacro %}
 
 {% macro spark__to_boolean(text, spellings) -%}
-    map(
-        {%- for value, texts in spellings.items() %}
-            {%- set is_last = loop.last %}
-            {%- for spelling in texts %}
-                '{{ spelling }}', {{ value | lower }}{{ ',' if not (is_last and loop.last) }}
-            {%- endfor %}
-        {%- endfor %}
-    )[lower({{ text }})]
+    map({{ each_spelling(spellings, "'%s', %s", ', ') }})[lower({{ text }})]
+{%- endmacro %}
+
+{% macro each_spelling(spellings, pattern, separator) -%}
+    {%- set parts = [] -%}
+    {%- for value, texts in spellings.items() -%}
+        {%- for spelling in texts -%}
+            {%- do parts.append(pattern | format(spelling, value)) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ parts | join(separator) }}
 {%- endmacro %}

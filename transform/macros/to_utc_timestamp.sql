@@ -24,12 +24,15 @@
     ) }}
 {%- endmacro %}
 
-{#- Year, month, day, time and zone out of an RFC 2822 date that was cut into `2024-JUN-7 11:58:41 Z`. -#}
-{% macro with_digits(text) -%}
-    {%- for month in months() %}replace({% endfor %}{{ text }}
+{#- A date such as `2024-JUN-07` with the month's number. -#}
+{% macro with_month_number(text) -%}
+    {%- set replaced = [text] -%}
     {%- for month in months() -%}
-        , '-{{ month }}-', '-{{ '%02d' | format(loop.index) }}-')
+        {%- do replaced.append(
+            "replace(%s, '-%s-', '-%02d-')" | format(replaced[-1], month, loop.index)
+        ) -%}
     {%- endfor -%}
+    {{ replaced[-1] }}
 {%- endmacro %}
 
 {#-
@@ -39,11 +42,12 @@
 -#}
 {% macro unix_microseconds(number) -%}
     case
-        {%- for factor in (1000000, 1000, 1) %}
-            when {{ number }} >= {{ 315532800000000 // factor }}
-                and {{ number }} < {{ 7258118400000000 // factor }}
-                then {{ number }} * {{ factor }}
-        {%- endfor %}
+        when {{ number }} >= 315532800 and {{ number }} < 7258118400
+            then {{ number }} * 1000000
+        when {{ number }} >= 315532800000 and {{ number }} < 7258118400000
+            then {{ number }} * 1000
+        when {{ number }} >= 315532800000000 and {{ number }} < 7258118400000000
+            then {{ number }}
     end
 {%- endmacro %}
 
@@ -75,7 +79,7 @@
                         regexp_extract(given, '{{ patterns.php_zone }}', 1)
                     ))
                 when regexp_full_match(given, '{{ patterns.rfc_2822 }}')
-                    then trim({{ with_digits(rfc_2822_as_iso) }})
+                    then trim({{ with_month_number(rfc_2822_as_iso) }})
             end], lambda iso: {{ duckdb__iso_to_utc('iso', patterns) }})[1]
     end)[1]
 {%- endmacro %}
@@ -148,7 +152,7 @@
                                 substring(given from '{{ patterns.php_zone }}')
                             ))
                         when given ~ '^{{ patterns.rfc_2822 }}$'
-                            then btrim({{ with_digits(rfc_2822_as_iso) }})
+                            then btrim({{ with_month_number(rfc_2822_as_iso) }})
                         else given
                     end as moment,
                     {{ to_number('given') }} as number
@@ -179,7 +183,7 @@
                 regexp_extract(given, '{{ patterns.php_date }}', 1),
                 regexp_extract(given, '{{ patterns.php_zone }}', 1)
             ))
-        when given rlike r'^{{ patterns.rfc_2822 }}\z' then trim({{ with_digits(rfc_2822_as_iso) }})
+        when given rlike r'^{{ patterns.rfc_2822 }}\z' then trim({{ with_month_number(rfc_2822_as_iso) }})
         else given
     end), moment -> case
         when moment rlike r'^{{ patterns.date }}({{ patterns.time }})?\z' and substr(moment, 12, 2) <> '24'

@@ -1,8 +1,8 @@
 {{ config(severity='warn') }}
 
--- A returned user id is that of several contacts. Either a tracker gave it to different people, or the
--- id as a contact changed: the next full sync then leaves one of them. The id of nobody, such as
--- "undefined", may be in several rows without an id as a contact: each e-mail is a contact.
+-- A returned user id is that of several contacts. Either a tracker gave it to different people, or
+-- the id as a contact changed: then the next full sync deletes the older. An id of nobody, such as
+-- "undefined", can be in rows without an id as a contact: each e-mail is a contact.
 select
     user_id,
     count(distinct contact_id) as contact_count

@@ -84,32 +84,33 @@ accounts_of_ids as (
 
 ),
 
--- A user whose id as a contact came late or changed ends under one id and is there under another: it
--- was not deleted. Two contacts that a full sync listed side by side are two people, though.
+-- A user whose id as a contact came late or changed ends under one id and goes on under another: it
+-- was not deleted. Two contacts that one full sync listed are two people, though.
 next_contacts as (
 
     select
-        ended.dbt_scd_id,
-        others.contact_id
-    from noticed as ended
+        ends.dbt_scd_id,
+        known.contact_id
+    from noticed as ends
     inner join accounts_of_ids
-        on ended.account_id = accounts_of_ids.account_id
-    inner join noticed as others
+        on ends.account_id = accounts_of_ids.account_id
+    inner join noticed as known
         on
-            ended.account_id = others.account_id
-            and ended.contact_id <> others.contact_id
-            and ended.dbt_valid_from >= others.dbt_valid_from
-            and others.dbt_is_deleted = 'False'
-    where ended.dbt_is_deleted = 'True'
-    group by ended.dbt_scd_id, others.contact_id
+            ends.account_id = known.account_id
+            and ends.contact_id <> known.contact_id
+            and ends.dbt_valid_from >= known.dbt_valid_from
+            and known.dbt_is_deleted = 'False'
+    where ends.dbt_is_deleted = 'True'
+    group by ends.dbt_scd_id, known.contact_id
     having
         max(
             case
-                when others.dbt_valid_to is null or others.dbt_valid_to > ended.dbt_valid_from then 1
+                when known.dbt_valid_to is null or known.dbt_valid_to > ends.dbt_valid_from
+                    then 1
             end
         ) = 1
         and min(
-            case when others.noticed_at <= ended.former_full_sync_at then 0 else 1 end
+            case when known.noticed_at <= ends.former_full_sync_at then 0 else 1 end
         ) = 1
 
 ),
@@ -123,12 +124,23 @@ renumbered as (
     group by dbt_scd_id
     having count(*) = 1
 
+),
+
+completed as (
+
+    select
+        noticed.*,
+        renumbered.next_contact_id
+    from noticed
+    left join renumbered
+        on noticed.dbt_scd_id = renumbered.dbt_scd_id
+
 )
 
 select
-    noticed.dbt_scd_id as contact_version_id,
+    dbt_scd_id as contact_version_id,
     contact_id,
-    renumbered.next_contact_id,
+    next_contact_id,
     user_id,
     email,
     contact_stage,
@@ -149,6 +161,4 @@ select
     least(dbt_valid_from, dbt_valid_to) as built_at,
     dbt_valid_to as replaced_at,
     noticed_at
-from noticed
-left join renumbered
-    on noticed.dbt_scd_id = renumbered.dbt_scd_id
+from completed

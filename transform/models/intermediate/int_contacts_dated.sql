@@ -171,7 +171,8 @@ known as (
                 formerly_noticed.first_seen_at
             )
         ) as first_seen_at,
-        least(contacts_noticed.noticed_at, formerly_noticed.noticed_at, as_of.as_of_at) as noticed_at,
+        least(contacts_noticed.noticed_at, formerly_noticed.noticed_at, as_of.as_of_at)
+            as noticed_at,
         least(contacts_noticed.noticed_as_user_at, formerly_noticed.noticed_at, as_of.as_of_at)
             as noticed_as_user_at,
         coalesce(votes.voted_at, as_of.as_of_at) as voted_at,
@@ -184,10 +185,10 @@ known as (
     cross join as_of
     left join contacts_noticed
         on contacts.contact_id = contacts_noticed.contact_id
-    left join users_noticed
-        on contacts.user_id = formerly_noticed.user_id
+    left join formerly_noticed
+        on contacts.contact_id = formerly_noticed.contact_id
     left join votes
-        on contacts.user_id = votes.user_id
+        on contacts.contact_id = votes.contact_id
 
 ),
 

@@ -79,8 +79,8 @@ accounts as (
 
 ),
 
--- Rows of different ids as a contact are different contacts, whatever else they share. A row without
--- an id belongs to the one id that its account has, which may have come late.
+-- Rows of different ids as a contact are different contacts, whatever else they share. A row
+-- without an id belongs to the one id that its account has, which may have come late.
 identified_users as (
 
     select
