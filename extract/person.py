@@ -65,7 +65,9 @@ class Rows(NamedTuple):
 
 
 class Person:
-    """All ids and e-mails of a person: all accounts of a contact, and all contacts of an account.
+    """All ids and e-mails of a person: the accounts of a contact, and the contacts of an account.
+
+    An account that several contacts have in `raw.users` connects none of them.
 
     Args:
         contact_id: as marts show it, `417` or `user:<user_id>`.
