@@ -264,7 +264,7 @@ def test_only_flags_and_numbers_that_cannot_be_read_warn(
         *("1", "1.0", "true", "t", "yes", "y", "on"),
         *("0", "0.0", "false", "f", "no", "n", "off"),
     ]
-    readable = [
+    readable: list[Any] = [
         *(None, "", " \n", "\u00a0", 0, 1, 1.0, True, False, []),
         *yes_or_no,
         *map(str.upper, yes_or_no),

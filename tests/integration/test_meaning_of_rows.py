@@ -75,15 +75,15 @@ def test_users_and_leads_with_a_number_of_nobody_are_contacts_of_their_own(build
 @pytest.mark.parametrize("flag", ["unsubscribe", "bounce", "spam"])
 def test_who_may_have_objected_is_not_reachable(build: Build, flag: str) -> None:
     """Only a clear no is a no."""
-    no = [None, "", [], 0, 0.0, "0", False, "false", "no", "off"]
-    unclear = [
+    no: list[Any] = [None, "", [], 0, 0.0, "0", False, "false", "no", "off"]
+    unclear: list[Any] = [
         *("on", 2, "2024-06-27 11:58:41", 1719403121, "unsubscribed", {"at": 1}),
         *(["newsletter"], {}, True, 1, "null", [0]),
     ]
-    leads = [lead(n, **{flag: value}) for n, value in enumerate([*no, *unclear], start=1)]
+    leads = [lead(n) | {flag: value} for n, value in enumerate([*no, *unclear], start=1)]
     absent = lead(100)
     absent.pop(flag, None)
-    show = build([*leads, absent], [user("u", 101, **{flag: {"at": 1}})])
+    show = build([*leads, absent], [user("u", 101) | {flag: {"at": 1}}])
     reachable = show(
         "select cast(contact_id as integer) from marts.dim_contacts where is_reachable order by 1"
     )

@@ -1,6 +1,7 @@
 """What the models read out of single values, and that the extract stage reads the same."""
 
 import sys
+from typing import Any
 
 import duckdb
 import pytest
@@ -34,10 +35,10 @@ def test_the_extract_stage_reads_the_same_timestamps() -> None:
 def test_a_timestamp_need_not_be_a_text() -> None:
     noon = parse_moment("2024-06-27 12:00:00")
     php = {"date": "2024-06-27 12:00:00.000000", "timezone_type": 3, "timezone": "UTC"}
-    for value in (1719489600, 1719489600.0, 1719489600000, php):
-        assert parse_moment(value) == noon
-    for value in (True, None, [], {}, [1719489600], float("nan"), 10**5000):
-        assert parse_moment(value) is None
+    same: list[Any] = [1719489600, 1719489600.0, 1719489600000, php]
+    assert [parse_moment(value) for value in same] == [noon] * len(same)
+    none: list[Any] = [True, None, [], {}, [1719489600], float("nan"), 10**5000]
+    assert [parse_moment(value) for value in none] == [None] * len(none)
 
 
 def test_keys_and_texts_are_trimmed_of_the_same_characters() -> None:
