@@ -107,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument(
         "contact_id", help="as marts show it: 417, or user:a1b2 for a user without a number"
     )
+    forget.add_argument(
+        "--yes",
+        action="store_true",
+        help="all contacts that a user id connects with this one are the person, too",
+    )
     sandbox = commands.add_parser(
         "sandbox", parents=[common], help="serve the bundled API until Ctrl-C"
     )

@@ -85,11 +85,11 @@ def forget(options: argparse.Namespace) -> int:
     """Erase one person from the warehouse and say what was erased."""
     engine = _file()
     with engine.locked():
-        erased = erase(engine.folder, options.contact_id)
+        erased = erase(engine.folder, options.contact_id, options.yes)
     print(f"{'erased from':<40}{'rows':>9}")
     for table, count in erased.rows.items():
         print(f"{table:<40}{count:>9}")
-    print(f"ids of this person: {', '.join(erased.contact_ids)}")
+    print(f"ids of this person: {', '.join(erased.ids)}")
     print("Marts without a contact's id are empty now; the next run fills them.")
     print("Delete the contact at the API, too: a later run reads again what the API still lists.")
     print("Other copies are out of reach: backups, exports, logs of schedulers and of dbt by hand.")

@@ -21,27 +21,29 @@ from publish.versions import CONTACTS
 
 
 class Erased(NamedTuple):
-    """What was erased: how many rows of which tables, and the ids that were one person's.
+    """What was erased: how many rows of which tables, and all ids of the person.
 
     The tables are those of the warehouse by schema and name, and published ones as `published`.
     """
 
     rows: dict[str, int]
-    contact_ids: list[str]
+    ids: list[str]
 
 
-def erase(folder: Folder, contact_id: str) -> Erased:
+def erase(folder: Folder, contact_id: str, is_confirmed: bool) -> Erased:
     """Erase one person from a warehouse, what is published, and what runs left behind.
 
     Args:
         folder: the warehouse's, locked.
         contact_id: as marts show it, `417` or `user:<user_id>`.
+        is_confirmed: all contacts that a user id connects are known to be the person.
 
     Returns:
         What was erased.
 
     Raises:
-        EltError: there is no warehouse, or no such contact in it; nothing was changed.
+        EltError: there is no warehouse, or no such contact in it, or a user id connects several
+            contacts and that is not confirmed; nothing was changed.
     """
     if not folder.warehouse.exists():
         raise EltError(
@@ -64,6 +66,12 @@ def erase(folder: Folder, contact_id: str) -> Erased:
                 f"{contact_id!r}; nothing was changed. "
                 "Give its contact_id as marts show it, such as 417 or user:a1b2."
             )
+        if len(person.contact_ids) > 1 and not is_confirmed:
+            raise EltError(
+                f"A user id connects {contact_id!r} with several contacts: "
+                f"{', '.join(sorted(person.contact_ids))}. Nothing was erased. If all of them are "
+                f"this person, erase them together: elt forget {contact_id} --yes"
+            )
         _remove(folder.dlt)  # what a failed run had read
         folder.dlt.mkdir()
         copy = folder.dlt / folder.warehouse.name
@@ -80,9 +88,7 @@ def erase(folder: Folder, contact_id: str) -> Erased:
     _remove(folder.dlt)
     rows = {f"{table.schema}.{table.name}": count for table, count in counts.items()}
     rows |= {f"published.{mart}": count for mart, count in published.counts.items()}
-    return Erased(
-        {table: count for table, count in rows.items() if count}, sorted(person.contact_ids)
-    )
+    return Erased({table: count for table, count in rows.items() if count}, sorted(person.ids))
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, copy: Path, doomed: dict[Table, Rows]) -> None:

@@ -20,30 +20,61 @@ TEXT_TYPES = frozenset((str, type(None)))
 WHOLE_TYPES = frozenset((int, type(None)))
 SIMPLE_TYPES = frozenset((str, int, bool, type(None)))  # orjson writes them or says that it cannot
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}([.]0+)?")  # Python refuses to read 4,300 digits
-NUMBER = re.compile(r"[0-9]+([.][0-9]+)?")
+# as the dbt macro `trimmed` has them: every space of Unicode and what has no width
+BLANKS = "".join(
+    chr(code_point)
+    for first, last in (
+        *((0x09, 0x0D), (0x1C, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0xAD, 0xAD), (0x1680, 0x1680)),
+        *((0x180E, 0x180E), (0x2000, 0x200D), (0x2028, 0x2029), (0x202F, 0x202F)),
+        *((0x205F, 0x2064), (0x3000, 0x3000), (0xFEFF, 0xFEFF)),
+    )
+    for code_point in range(first, last + 1)
+)
 STRICT_JSON = json.JSONEncoder(allow_nan=False)  # orjson writes null for NaN and infinity
-SECONDS = (315532800, 7258118399)  # UNIX seconds of 1980-01-01 and 2199-12-31
-MOMENT = re.compile(
+# as the dbt macros `to_number` and `to_utc_timestamp` read them, in capitals
+NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)(E[+-]?0*1?[0-9]{1,2})?")
+MAX_NUMBER_LENGTH = 100  # characters
+UNIX_SECONDS = (315532800, 7258118400)  # of 1980-01-01 and 2200-01-01
+UNIX_UNITS = (1, 10**3, 10**6)  # how many are a second
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+TIMESTAMP = re.compile(
     r"(19[89][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?( ?(Z|[+-][01][0-9](:?[0-9]{2})?))?)?"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
+    r"( ?(Z|UTC?|GMT|[+-][01][0-9](:?[0-9]{2})?))?)?"
+)
+PHP_DATE = re.compile(r'"DATE": ?"([^"]*)"')
+PHP_ZONE = re.compile(r'"TIMEZONE": ?"([^"]*)"')
+RFC_2822 = re.compile(
+    rf"((MON|TUE|WED|THU|FRI|SAT|SUN), *)?([0-9]{{1,2}}) +({'|'.join(MONTHS)}) +([0-9]{{4}})"
+    r" +([0-9:]+)( +([A-Z]+|[+-][0-9]{4})( +[(][A-Z]+[)])?)?"
 )
 
 
 def parse_moment(value: Any) -> datetime | None:
-    """Return a `last_update` as an aware UTC moment, None where it cannot be read.
+    """Return a `last_update` as an aware UTC timestamp, None where it cannot be read.
 
-    The spellings are those of the dbt macro `to_utc_timestamp`: UNIX seconds, or `YYYY-MM-DD`,
-    with `HH:MM` or `HH:MM:SS` after a blank or `T`, with or without a zone. Without one it is UTC.
+    The spellings are those of the dbt macro `to_utc_timestamp`: UNIX seconds, milliseconds or
+    microseconds; `YYYY-MM-DD`, with `HH:MM` or `HH:MM:SS` after a blank or `T`, with or without a
+    zone (without one it is UTC); the JSON of a PHP `DateTime` object; RFC 2822.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    text = str(value).strip().upper()
     try:
-        if MOMENT.fullmatch(text):
-            moment = datetime.fromisoformat(text[:16] + text[16:].replace(" ", ""))
+        text = (as_text(value) or "").strip(BLANKS).upper()
+        if NUMBER.fullmatch(text) and len(text) <= MAX_NUMBER_LENGTH:
+            for units in UNIX_UNITS:
+                if UNIX_SECONDS[0] * units <= float(text) < UNIX_SECONDS[1] * units:
+                    return datetime.fromtimestamp(float(text) / units, UTC)
+            return None
+        if text[:1] == "{":
+            php = (PHP_DATE.search(text), PHP_ZONE.search(text))
+            text = " ".join(found[1] for found in php if found).strip()
+        elif found := RFC_2822.fullmatch(text):
+            day, month, year, time, zone = found.group(3, 4, 5, 6, 8)
+            month_number = MONTHS.index(month) + 1
+            text = f"{year}-{month_number:02d}-{int(day):02d} {time} {zone or ''}".rstrip()
+        if TIMESTAMP.fullmatch(text):
+            zone = re.sub("(UTC?|GMT)$", "Z", text[16:]).replace(" ", "")
+            moment = datetime.fromisoformat(text[:16] + zone)
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if NUMBER.fullmatch(text) and SECONDS[0] <= float(text) <= SECONDS[1]:
-            return datetime.fromtimestamp(float(text), UTC)
     except ValueError:
         pass
     return None
@@ -116,7 +147,7 @@ def as_key(value: Any) -> str:
     Raises:
         ValueError: it is none; says why.
     """
-    text = value.strip() if isinstance(value, str) else None
+    text = value.strip(BLANKS) if isinstance(value, str) else None
     if text and text.isascii():
         return text
     if value is None or text == "":
@@ -125,7 +156,7 @@ def as_key(value: Any) -> str:
     if isinstance(value, bool | dict | list) or not finite:
         raise ValueError("is neither a text nor a number")
     number = as_whole_number(value) if isinstance(value, float) else None
-    return storable_text(str(value if number is None else number).strip())
+    return storable_text(str(value if number is None else number).strip(BLANKS))
 
 
 def json_texts(values: Sequence[Any]) -> list[str | None]:

@@ -116,7 +116,6 @@ def test_every_blocking_test_comes_before_history(manifest: dict[str, Any]) -> N
         "source_unique_analytics_api_leads_crmhero_user_id",
         "source_unique_combination_analytics_api_users_user_id__email",
         "unique_int_contacts_resolved_contact_id",
-        "unique_int_contacts_resolved_user_id",
         "assert_no_contact_is_lost_or_invented",
     } <= early
 

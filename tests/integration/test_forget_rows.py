@@ -57,10 +57,84 @@ def test_ids_that_only_the_history_knows_are_followed(
         "('user:u1', 'u1', 'a'), ('417', 'u1', 'b'), ('417', null, 'c'), ('417', 'u0', 'd'), "
         "('418', 'u2', 'e')",
     )
-    assert elt("forget", "417").exit_code == 0
+    before = (data_dir / "warehouse.duckdb").read_bytes()
+    outcome = elt("forget", "417")
+    assert (outcome.exit_code, outcome.stdout) == (1, "")
+    assert "416, 417, user:u1" in outcome.stderr
+    assert (data_dir / "warehouse.duckdb").read_bytes() == before
+    assert elt("forget", "417", "--yes").exit_code == 0
     assert query("select contact_id from snapshots.snap_contacts") == [("418",)]
     assert query("select crmhero_user_id from raw.leads") == [(418,)]
     assert query("select user_id from raw.users") == [("u2",)]
+
+
+@pytest.mark.parametrize("user_id", ["undefined", "u1", "0"])
+def test_of_contacts_that_share_a_user_id_one_is_erased_and_the_others_stay(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, data_dir: Path, user_id: str
+) -> None:
+    """A tracker can give one user id to different people."""
+    lists["users"] = [
+        *(user(user_id, number, email=f"a{number}@example.com") for number in (2001, 2002, 2003)),
+        user(user_id, None, email=None, name="rejected"),
+        user(None, 2002, email="a2002@example.com", name="rejected, hers"),
+    ]
+    history = ", ".join(
+        f"('{number}', '{user_id}', 'a{number}@example.com')" for number in (2001, 2002, 2003)
+    )
+    write_warehouse(data_dir, history)
+    assert elt("forget", "2002").exit_code == 0
+    assert query("select crmhero_user_id from raw.users order by 1") == [(2001,), (2003,)]
+    assert query("select contact_id from snapshots.snap_contacts order by 1") == [
+        ("2001",),
+        ("2003",),
+    ]
+    assert query("select row_json ->> 'name' from raw.rejected_rows") == [("rejected",)]
+
+
+@pytest.mark.parametrize("user_id", ["Undefined", "null", "00000000-0000-0000-0000-000000000000"])
+def test_a_user_id_of_nobody_connects_no_contacts_even_without_numbers(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, data_dir: Path, user_id: str
+) -> None:
+    emails = ("a1@example.com", "a2@example.com")
+    lists["users"] = [*(user(user_id, None, email=email) for email in emails), user(user_id, 7)]
+    history = ", ".join(f"('user:{user_id}:{email}', '{user_id}', '{email}')" for email in emails)
+    write_warehouse(data_dir, history)
+    assert elt("forget", f"user:{user_id}").exit_code == 1
+    assert elt("forget", f"user:{user_id}:a2@example.com").exit_code == 0
+    assert query("select email from raw.users where crmhero_user_id is null") == [
+        ("a1@example.com",)
+    ]
+    assert query("select count(*) from raw.users where crmhero_user_id = 7") == [(1,)]
+    assert query("select email from snapshots.snap_contacts") == [("a1@example.com",)]
+
+
+def test_a_number_of_nobody_connects_no_users(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, data_dir: Path
+) -> None:
+    """In users, 0 and below; of a lead, such a number is the key all the same."""
+    lists["leads"] = [lead(0), lead(-1)]
+    lists["users"] = [user("u1", 0), user("u2", 0), user("u3", -1)]
+    write_warehouse(data_dir, "('0', 'u1', 'a'), ('0', 'u2', 'b')")  # of an earlier release
+    assert elt("forget", "user:u1").exit_code == 0
+    assert query("select user_id from raw.users order by 1") == [("u2",), ("u3",)]
+    assert query("select user_id from snapshots.snap_contacts") == [("u2",)]
+    assert query("select count(*) from raw.leads") == [(2,)]
+    assert elt("forget", "--", "-1").exit_code == 0
+    assert query("select crmhero_user_id from raw.leads") == [(0,)]
+    assert query("select user_id from raw.users order by 1") == [("u2",), ("u3",)]
+
+
+def test_a_row_without_a_number_of_a_shared_user_id_is_a_contact_of_its_own(
+    lists: Lists, api: ApiServer, elt: Elt, query: Query, data_dir: Path
+) -> None:
+    emails = ("a0@example.com", "a1@example.com", "a2@example.com")
+    lists["users"] = [
+        user("u1", number, email=email)
+        for number, email in zip((None, 2001, 2002), emails, strict=True)
+    ]
+    write_warehouse(data_dir)
+    assert elt("forget", "2001").exit_code == 0
+    assert query("select email from raw.users order by 1") == [(emails[0],), (emails[2],)]
 
 
 def test_an_e_mail_that_two_contacts_share_takes_nothing_from_the_other(

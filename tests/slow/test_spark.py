@@ -15,7 +15,9 @@ from tests.support.builders import Lists, lead, user
 from tests.support.dbt import dbt_in_children
 from tests.support.elt import Elt, Query
 from tests.support.jobs import bring_what_changed, contacts, refuse_what_is_dangerous
+from tests.support.macros import macros
 from tests.support.spark import SparkCluster, spark_cluster
+from tests.support.spellings import check_spellings
 
 pytestmark = pytest.mark.spark
 
@@ -79,6 +81,14 @@ def test_runs_load_and_build_what_changed(
     outcome = elt("publish")
     assert outcome.exit_code == 1
     assert "readers see what elt run builds" in outcome.stderr
+
+
+def test_timestamps_numbers_flags_and_e_mails_are_read_in_all_spellings(query: Query) -> None:
+    check_spellings(
+        macros("spark"),
+        query,
+        lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
+    )
 
 
 @pytest.mark.usefixtures("with_dbt")

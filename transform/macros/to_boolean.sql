@@ -1,6 +1,20 @@
-{#- A 0/1 flag, however it is spelled; null where it is neither. -#}
+{#-
+    A flag, however it is spelled; null where it is neither yes nor no. An empty list says no: PHP
+    back ends send it for "none".
+-#}
 {% macro to_boolean(text) -%}
-    {{ return(adapter.dispatch('to_boolean')(text)) }}
+    {{ return(adapter.dispatch('to_boolean')(trimmed(text), {
+        'true': ['1', '1.0', 'true', 't', 'yes', 'y', 'on'],
+        'false': ['0', '0.0', 'false', 'f', 'no', 'n', 'off', '[]']
+    })) }}
+{%- endmacro %}
+
+{#-
+    A flag by which a contact must not be written to. Only a clear no counts as no: any other value, be
+    it a date or a word, may say that the contact opted out, and counts as yes. Null where blank.
+-#}
+{% macro to_objection(text) -%}
+    coalesce({{ to_boolean(text) }}, nullif({{ trimmed(text) }} <> '', false))
 {%- endmacro %}
 
 {#-
@@ -8,33 +22,24 @@
     makes a join of a list of six, for which every query on staging would pay, even one that does not
     read the flag.
 -#}
-{% macro duckdb__to_boolean(text) -%}
-    map {
-        '1': true, '1.0': true, 'true': true, 't': true, 'yes': true, 'y': true,
-        '0': false, '0.0': false, 'false': false, 'f': false, 'no': false, 'n': false
-    }[lower({{ trimmed(text) }})]
+{% macro duckdb__to_boolean(text, spellings) -%}
+    map { {{ each_spelling(spellings, "'%s': %s", ', ') }} }[lower({{ text }})]
 {%- endmacro %}
 
-{% macro postgres__to_boolean(text) -%}
-    case lower({{ trimmed(text) }})
-        when '1' then true
-        when '1.0' then true
-        when 'true' then true
-        when 't' then true
-        when 'yes' then true
-        when 'y' then true
-        when '0' then false
-        when '0.0' then false
-        when 'false' then false
-        when 'f' then false
-        when 'no' then false
-        when 'n' then false
-    end
+{% macro postgres__to_boolean(text, spellings) -%}
+    case lower({{ text }}) {{ each_spelling(spellings, "when '%s' then %s", ' ') }} end
 {%- endmacro %}
 
-{% macro spark__to_boolean(text) -%}
-    map(
-        '1', true, '1.0', true, 'true', true, 't', true, 'yes', true, 'y', true,
-        '0', false, '0.0', false, 'false', false, 'f', false, 'no', false, 'n', false
-    )[lower({{ trimmed(text) }})]
+{% macro spark__to_boolean(text, spellings) -%}
+    map({{ each_spelling(spellings, "'%s', %s", ', ') }})[lower({{ text }})]
+{%- endmacro %}
+
+{% macro each_spelling(spellings, pattern, separator) -%}
+    {%- set parts = [] -%}
+    {%- for value, texts in spellings.items() -%}
+        {%- for spelling in texts -%}
+            {%- do parts.append(pattern | format(spelling, value)) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ parts | join(separator) }}
 {%- endmacro %}

@@ -1,52 +1,38 @@
 {#- A number out of a text; null where it is none or outside the range, both ends included. -#}
 {% macro to_number_between(text, lowest, highest) -%}
-    case
-        when {{ to_number(text) }} between {{ lowest }} and {{ highest }} then {{ to_number(text) }}
-    end
+    {%- set number = to_number(trimmed(text)) -%}
+    case when {{ number }} between {{ lowest }} and {{ highest }} then {{ number }} end
 {%- endmacro %}
 
-{#- dbt's safe_cast is a plain cast on DuckDB: it fails on a text that is no number. -#}
+{#-
+    A number out of a text without blanks around it; null where it is none. Only decimal notation counts:
+    a sign, digits with a fraction, an exponent. Databases also read `1_0`, `nan`, `0x10` or `1d`, each
+    others. No number of 100 characters and an exponent below 200 is too large or too small for a
+    double, on which some casts fail.
+-#}
 {% macro to_number(text) -%}
-    {{ return(adapter.dispatch('to_number')(text)) }}
+    {{ return(adapter.dispatch('to_number')(
+        text, '[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?0*1?[0-9]{1,2})?'
+    )) }}
 {%- endmacro %}
 
-{% macro duckdb__to_number(text) -%}
-    try_cast({{ text }} as double)
-{%- endmacro %}
-
-{#-
-    A cast fails on what is no number and on what no double holds. The pattern keeps out the one, and
-    with the length the other: no number of 100 characters and an exponent below 200 is too large or
-    too small.
--#}
-{% macro postgres__to_number(text) -%}
-    {%- set digits = '[0-9](_?[0-9])*' -%}
-    {%- set blanks = '[ \\t\\n\\v\\f\\r]*' -%}
-    {%- set exponent = '[eE][+-]?0*1?[0-9]{1,2}' -%}
+{% macro duckdb__to_number(text, pattern) -%}
     case
-        when
-            length({{ trimmed(text) }}) <= 100
-            and {{ text }}
-            ~ '^{{ blanks }}[+]?-?({{ digits }}([.]({{ digits }})?)?|[.]{{ digits }})({{ exponent }})?{{ blanks }}$'
-            then cast(translate({{ text }}, '+_', '') as double precision)
+        when regexp_full_match({{ text }}, '{{ pattern }}') and length({{ text }}) <= 100
+            then try_cast({{ text }} as double)
     end
 {%- endmacro %}
 
-{#-
-    Java's doubles can also end in `d` or `f` or begin with `0x`, and have no underscores. The first
-    pattern is a fast one for nearly all numbers. The `+` at the end of a repetition keeps Java from
-    going back, for which it would need as deep a stack as the text is long.
--#}
-{% macro spark__to_number(text) -%}
-    {%- set digits = '[0-9]++(?:_[0-9]++)*+' -%}
-    {%- set fraction = '[.](?:' ~ digits ~ ')?' -%}
-    {%- set exponent = '(?:[eE][+-]?' ~ digits ~ ')?' -%}
+{% macro postgres__to_number(text, pattern) -%}
     case
-        when {{ text }} rlike r'^-?[0-9]+(?:[.][0-9]+)?\z'
+        when length({{ text }}) <= 100 and {{ text }} ~ '^{{ pattern }}$'
+            then cast({{ text }} as double precision)
+    end
+{%- endmacro %}
+
+{% macro spark__to_number(text, pattern) -%}
+    case
+        when length({{ text }}) <= 100 and {{ text }} rlike r'^{{ pattern }}\z'
             then try_cast({{ text }} as double)
-        when
-            {{ text }}
-            rlike r'^\s*+[+]?-?(?:{{ digits }}(?:{{ fraction }})?|[.]{{ digits }}){{ exponent }}\s*+\z'
-            then try_cast(translate({{ text }}, '+_', '') as double)
     end
 {%- endmacro %}

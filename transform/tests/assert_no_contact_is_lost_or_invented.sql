@@ -1,5 +1,6 @@
 -- A returned id is in the lists and not among the contacts, or the other way round: every number
--- would be wrong. A user may be there under an id that came late, or as another account's contact.
+-- would be wrong. A user without an id as a contact may be there under an id that came late, or as
+-- another account's contact.
 with
 
 leads as (
@@ -11,8 +12,8 @@ leads as (
 users as (
 
     select
-        user_id,
-        contact_id
+        contact_id,
+        {{ account_id() }} as account_id
     from {{ ref('stg_analytics_api__users') }}
 
 ),
@@ -21,13 +22,20 @@ contacts as (
 
     select
         contact_id,
-        user_id,
-        is_user
+        is_user,
+        {{ account_id() }} as account_id
     from {{ ref('int_contacts_resolved') }}
 
 ),
 
--- a user that has an id as a contact in one of its rows has it in all
+-- many contacts can share one
+accounts_of_contacts as (
+
+    select distinct account_id from contacts
+
+),
+
+-- a user that has one id as a contact in any of its rows has it in all
 listed_ids as (
 
     select contact_id from leads
@@ -39,10 +47,10 @@ listed_ids as (
 
     union all
 
-    select {{ dbt.concat(["'user:'", "user_id"]) }} as contact_id
+    select {{ contact_id_of_account('account_id') }} as contact_id
     from users
-    group by user_id
-    having count(contact_id) = 0
+    group by account_id
+    having count(*) > count(contact_id) and count(distinct contact_id) <> 1
 
 )
 
@@ -58,14 +66,24 @@ union all
 
 select
     'lost user' as problem,
-    users.user_id as id
+    users.contact_id as id
 from users
-left join contacts as own
-    on users.user_id = own.user_id
+left join contacts
+    on users.contact_id = contacts.contact_id and contacts.is_user
+where users.contact_id is not null and contacts.contact_id is null
+
+union all
+
+select
+    'lost account' as problem,
+    users.account_id as id
+from users
+left join accounts_of_contacts as own
+    on users.account_id = own.account_id
 left join contacts as shared
     on users.contact_id = shared.contact_id and shared.is_user
-group by users.user_id
-having count(own.contact_id) = 0 and count(shared.contact_id) = 0
+group by users.account_id
+having count(own.account_id) = 0 and count(shared.contact_id) = 0
 
 union all
 

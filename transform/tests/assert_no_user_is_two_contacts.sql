@@ -1,10 +1,10 @@
 {{ config(severity='warn') }}
 
--- A returned user was listed by one load, mostly a full read, under several ids as a contact:
--- dim_contacts takes them for one person, under the newest of the ids.
+-- A returned user id is that of several contacts. Either a tracker gave it to different people, or
+-- the id as a contact changed: then the next full sync deletes the older.
 select
     user_id,
     count(distinct contact_id) as contact_count
 from {{ ref('stg_analytics_api__users') }}
-group by user_id, load_id
+group by user_id
 having count(distinct contact_id) > 1

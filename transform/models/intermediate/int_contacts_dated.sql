@@ -2,13 +2,19 @@ with
 
 contacts as (
 
-    select * from {{ ref('int_contacts_resolved') }}
+    select
+        *,
+        {{ account_id() }} as account_id
+    from {{ ref('int_contacts_resolved') }}
 
 ),
 
 versions as (
 
-    select * from {{ ref('int_contact_versions') }}
+    select
+        *,
+        {{ account_id() }} as account_id
+    from {{ ref('int_contact_versions') }}
 
 ),
 
@@ -31,46 +37,118 @@ contacts_noticed as (
 
 ),
 
--- under whatever id as a contact
-users_noticed as (
+own_versions as (
+
+    select versions.*
+    from versions
+    inner join contacts
+        on
+            versions.contact_id = contacts.contact_id
+            and versions.user_id = contacts.user_id
+
+),
+
+known_since as (
 
     select
-        user_id,
+        contact_id,
+        min(noticed_at) as noticed_at
+    from own_versions
+    group by contact_id
+
+),
+
+-- contacts that share an account are different people: what it was before is nobody's
+sole_contacts as (
+
+    select
+        account_id,
+        min(contact_id) as contact_id
+    from contacts
+    where account_id is not null
+    group by account_id
+    having count(*) = 1
+
+),
+
+-- under another id as a contact, which the user had before
+former_versions as (
+
+    select
+        versions.*,
+        sole_contacts.contact_id as present_contact_id
+    from versions
+    inner join sole_contacts
+        on versions.account_id = sole_contacts.account_id
+    left join contacts
+        on versions.contact_id = contacts.contact_id
+    left join known_since
+        on sole_contacts.contact_id = known_since.contact_id
+    where
+        contacts.contact_id is null
+        and (known_since.noticed_at is null or versions.noticed_at < known_since.noticed_at)
+
+),
+
+formerly_noticed as (
+
+    select
+        present_contact_id as contact_id,
         min(first_seen_at) as first_seen_at,
         min(noticed_at) as noticed_at
-    from versions
-    where user_id is not null
-    group by user_id
+    from former_versions
+    group by present_contact_id
+
+),
+
+user_versions as (
+
+{%- set columns = [
+    'nps_vote', 'is_end', 'is_of_first_users', 'last_updated_at', 'noticed_at', 'built_at',
+    'replaced_at'
+] %}
+
+    select
+        contact_id,
+        {{ columns | join(',\n        ') }}
+    from own_versions
+
+    union all
+
+    select
+        present_contact_id as contact_id,
+        {{ columns | join(',\n        ') }}
+    from former_versions
 
 ),
 
 -- what the first load of users found may be older: then last_update is the best there is
-user_versions as (
+user_votes as (
 
     select
-        user_id,
+        contact_id,
         nps_vote,
         lag(nps_vote) over (
-            partition by user_id
+            partition by contact_id
             order by {{ oldest_version_first() }}
         ) as previous_vote,
         case
             when is_of_first_users and last_updated_at < noticed_at then last_updated_at
             else noticed_at
         end as voted_at
-    from versions
-    where user_id is not null and not is_end
+    from user_versions
+    where not is_end
 
 ),
 
 votes as (
 
     select
-        user_id,
+        contact_id,
         max(voted_at) as voted_at
-    from user_versions
+    from user_votes
     where nps_vote is not null and (previous_vote is null or previous_vote <> nps_vote)
-    group by user_id
+    group by contact_id
 
 ),
 
@@ -90,11 +168,12 @@ known as (
             least(
                 contacts_noticed.first_seen_at,
                 case when contacts.is_user then contacts_noticed.created_as_lead_at end,
-                users_noticed.first_seen_at
+                formerly_noticed.first_seen_at
             )
         ) as first_seen_at,
-        least(contacts_noticed.noticed_at, users_noticed.noticed_at, as_of.as_of_at) as noticed_at,
-        least(contacts_noticed.noticed_as_user_at, users_noticed.noticed_at, as_of.as_of_at)
+        least(contacts_noticed.noticed_at, formerly_noticed.noticed_at, as_of.as_of_at)
+            as noticed_at,
+        least(contacts_noticed.noticed_as_user_at, formerly_noticed.noticed_at, as_of.as_of_at)
             as noticed_as_user_at,
         coalesce(votes.voted_at, as_of.as_of_at) as voted_at,
         -- a clock that is up to a day ahead is another time zone; beyond, it is wrong
@@ -106,10 +185,10 @@ known as (
     cross join as_of
     left join contacts_noticed
         on contacts.contact_id = contacts_noticed.contact_id
-    left join users_noticed
-        on contacts.user_id = users_noticed.user_id
+    left join formerly_noticed
+        on contacts.contact_id = formerly_noticed.contact_id
     left join votes
-        on contacts.user_id = votes.user_id
+        on contacts.contact_id = votes.contact_id
 
 ),
 

@@ -56,7 +56,7 @@ users as (
 
 ),
 
--- those that were ever in leads, and that a full read may since have removed
+-- those that were ever in leads, and that a full sync may since have removed
 leads_of_old as (
 
     select distinct contact_id from {{ ref('snap_lead_ids') }}
@@ -64,41 +64,55 @@ leads_of_old as (
 ),
 
 -- Which row stands for a contact is settled on the keys alone, as sorting whole rows is slow.
--- A user has one e-mail, and what a later load listed is newer: the rows of its earlier e-mails
--- stay in raw until the next full read. Its id as a contact may come late, and the row of its
--- newest e-mail may lack it.
-users_with_recency as (
+accounts as (
 
     select
         user_id,
         email,
+        contact_id,
+        has_been_lead,
         loaded_at,
         changed_at,
         last_updated_at,
-        row_number() over newest_first as recency,
-        {{ first_known('contact_id', 'all_newest_first') }} as newest_contact_id,
-        max(case when has_been_lead then 1 else 0 end) over (partition by user_id) as lead_flag
+        {{ account_id() }} as account_id
     from users
-    window
-        newest_first as (
-            partition by user_id
-            order by loaded_at desc nulls last, {{ newest_first() }}, email
-        ),
-        all_newest_first as (
-            partition by user_id
-            order by loaded_at desc nulls last, {{ newest_first() }}, email
-            rows between unbounded preceding and unbounded following
-        )
 
 ),
 
-current_users as (
+-- Rows of different ids as a contact are different contacts, whatever else they share. A row
+-- without an id belongs to the one id that its account has, which may have come late.
+identified_users as (
 
     select
         *,
-        coalesce(newest_contact_id, {{ dbt.concat(["'user:'", "user_id"]) }}) as settled_contact_id
-    from users_with_recency
-    where recency = 1
+        coalesce(
+            contact_id,
+            case
+                when
+                    min(contact_id) over (partition by account_id)
+                    = max(contact_id) over (partition by account_id)
+                    then min(contact_id) over (partition by account_id)
+            end,
+            {{ contact_id_of_account('account_id') }}
+        ) as settled_contact_id
+    from accounts
+
+),
+
+-- A user has one e-mail, and what a later load listed is newer: the rows of its earlier e-mails
+-- stay in raw until the next full sync.
+users_with_recency as (
+
+    select
+        *,
+        row_number() over (
+            partition by settled_contact_id, account_id
+            order by loaded_at desc nulls last, {{ newest_first() }}, email
+        ) as recency,
+        max(case when has_been_lead then 1 else 0 end) over (
+            partition by settled_contact_id, account_id
+        ) as lead_flag
+    from identified_users
 
 ),
 
@@ -113,7 +127,8 @@ all_keys as (
         loaded_at,
         changed_at,
         last_updated_at
-    from current_users
+    from users_with_recency
+    where recency = 1
 
     union all
 

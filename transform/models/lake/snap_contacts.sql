@@ -21,10 +21,10 @@ users as (
 
     select
         *,
-        coalesce(
-            cast(crmhero_user_id as {{ dbt.type_string() }}),
-            {{ dbt.concat(["'user:'", "user_id"]) }}
-        ) as contact_id,
+        case
+            when crmhero_user_id > 0 then cast(crmhero_user_id as {{ dbt.type_string() }})
+            else {{ contact_id_of_account(account_id()) }}
+        end as contact_id,
         'direct_user' as contact_stage
     from {{ accepted_copies('users') }}
 
@@ -81,11 +81,11 @@ renamed as (
         {{ api_field('role') }} as role,
         {{ api_field('sub_status') }} as subscription_status,
         {{ blank_to_null('country') }} as country,
-        {{ blank_to_null('country_code') }} as country_code,
+        upper({{ blank_to_null('country_code') }}) as country_code,
         {{ to_number_between('nps_vote', 0, 10) }} as nps_vote,
-        {{ to_boolean('unsubscribe') }} as is_unsubscribed,
-        {{ to_boolean('bounce') }} as is_bounced,
-        {{ to_boolean('spam') }} as is_marked_as_spam,
+        {{ to_objection('unsubscribe') }} as is_unsubscribed,
+        {{ to_objection('bounce') }} as is_bounced,
+        {{ to_objection('spam') }} as is_marked_as_spam,
         {{ to_boolean(api_field('sub_active')) }} as is_subscription_active,
         {{ to_utc_timestamp('first_seen_at') }} as first_seen_at,
         {{ to_utc_timestamp(api_field('create_date')) }} as created_at,

@@ -1,6 +1,7 @@
 {#-
     A returned row has a flag that says neither yes nor no, or a number that is none or outside the
-    range that staging takes, both ends included; it became null in staging. One test a table, as
+    range that staging takes, both ends included. It became null in staging, but for `unsubscribe`,
+    `bounce` and `spam`, which became true: they may be an objection. One test a table, as
     each costs a build more than the rows do; `column_name` tells the field.
 -#}
 {% test readable_values(model, booleans, booleans_in_attributes, numbers) %}

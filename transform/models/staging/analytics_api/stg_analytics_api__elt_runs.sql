@@ -29,6 +29,9 @@ renamed as (
         users_rows_removed,
         users_requests,
 
+        -- booleans
+        coalesce(users_is_whole, false) as is_full_sync_of_users,
+
         -- timestamps (UTC)
         cast(started_at as {{ dbt.type_timestamp() }}) as started_at,
         cast(finished_at as {{ dbt.type_timestamp() }}) as finished_at

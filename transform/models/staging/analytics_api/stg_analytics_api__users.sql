@@ -10,7 +10,9 @@ renamed as (
 
     select
         -- ids
-        cast(crmhero_user_id as {{ dbt.type_string() }}) as contact_id,
+        -- 0 and below is a filler that users share
+        cast(case when crmhero_user_id > 0 then crmhero_user_id end as {{ dbt.type_string() }})
+            as contact_id,
         user_id,
 
         -- strings
@@ -22,11 +24,11 @@ renamed as (
         {{ blank_to_null('browser_language') }} as browser_language,
         {{ blank_to_null('city') }} as city,
         {{ blank_to_null('region') }} as region,
-        {{ blank_to_null('region_code') }} as region_code,
+        upper({{ blank_to_null('region_code') }}) as region_code,
         {{ blank_to_null('country') }} as country,
-        {{ blank_to_null('country_code') }} as country_code,
+        upper({{ blank_to_null('country_code') }}) as country_code,
         {{ blank_to_null('continent') }} as continent,
-        {{ blank_to_null('continent_code') }} as continent_code,
+        upper({{ blank_to_null('continent_code') }}) as continent_code,
         {{ blank_to_null('timezone') }} as timezone,
         {{ blank_to_null('postal_code') }} as postal_code,
         {{ blank_to_null('utm_source') }} as utm_source,
@@ -51,9 +53,9 @@ renamed as (
         -- booleans
         {{ to_boolean('is_user') }} as is_user,
         {{ to_boolean('was_lead') }} as has_been_lead,
-        {{ to_boolean('unsubscribe') }} as is_unsubscribed,
-        {{ to_boolean('bounce') }} as is_bounced,
-        {{ to_boolean('spam') }} as is_marked_as_spam,
+        {{ to_objection('unsubscribe') }} as is_unsubscribed,
+        {{ to_objection('bounce') }} as is_bounced,
+        {{ to_objection('spam') }} as is_marked_as_spam,
         {{ to_boolean(api_field('sub_active')) }} as is_subscription_active,
 
         -- timestamps (UTC)
