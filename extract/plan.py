@@ -6,6 +6,7 @@ which is asked after each page whether another one follows, carries it out.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
@@ -123,6 +124,7 @@ class PlanPaginator(BasePaginator):
 def _sent_at(response: Response) -> float | None:
     """Return the `Date` of a response, in UNIX seconds."""
     try:
-        return parsedate_to_datetime(response.headers["Date"]).timestamp()
-    except (KeyError, ValueError):
+        date = parsedate_to_datetime(response.headers["Date"])
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (KeyError, ValueError, OverflowError):
         return None

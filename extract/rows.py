@@ -185,7 +185,9 @@ class RowPreparer:
         """Return a field's column: the declared one, the one of earlier syncs, or a new one."""
         if field not in self._columns:
             stored = self.stored_columns()
-            if field not in stored:
+            # halves of characters cannot be stored
+            name = field if field.isascii() else json.dumps(field)
+            if name not in stored:
                 # letters beyond ASCII keep only their numbers; without, many names are the same
                 ascii_field = field.encode("ascii", "backslashreplace").decode()
                 column = NAMING.normalize_identifier(ascii_field) if field.strip() else "blank"
@@ -193,8 +195,8 @@ class RowPreparer:
                     column = NAMING.normalize_identifier(f"other{column}")
                 while column in self._columns.values() or column in stored.values():
                     column = f"other_{column}"
-                stored[field] = column
-            self._columns[field] = stored[field]
+                stored[name] = column
+            self._columns[field] = stored[name]
         return self._columns[field]
 
 

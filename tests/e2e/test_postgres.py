@@ -31,8 +31,8 @@ IRREGULAR: list[Row] = [
     {"name": "\u2028\u00a0zürich 日本", "country": "Åland", "latitude": "٣", "last_update": None},
 ]
 OTHERS: Lists = {
-    "leads": [lead(200 + n if n else 0, 10 + n, **fields) for n, fields in enumerate(IRREGULAR)],
-    "users": [user(f"o{n}", 300 + n, 10 + n, **fields) for n, fields in enumerate(IRREGULAR)],
+    "leads": [lead(200 + n if n else 0, 100 + n, **fields) for n, fields in enumerate(IRREGULAR)],
+    "users": [user(f"o{n}", 300 + n, 100 + n, **fields) for n, fields in enumerate(IRREGULAR)],
 }
 COMPARED = (
     *("dim_contacts", "dim_leads", "dim_users", "dim_attributes"),

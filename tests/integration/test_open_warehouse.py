@@ -100,7 +100,7 @@ def test_a_run_waits_for_a_program_to_close_the_warehouse(
     become_last_run = Folder.become_last_run
 
     def open_while_reading(request: ListRequest) -> Reply | None:
-        if (request.name, request.page) == ("leads", 0):
+        if (request.name, request.page) == ("leads", 1):  # once in each listing
             tools.open()
         return None
 

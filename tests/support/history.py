@@ -45,6 +45,7 @@ def lists_of_runs() -> Iterator[Lists]:
     leads = [
         *(lead(number, 60) for number in (1, 2, 21, 22, 40)),
         lead(30, 60, first_seen_at=FIRST_SEEN),
+        lead(41, 600),  # an incremental sync does not come to the end of the list
     ]
     users = [
         user("a", 10, 40),
@@ -61,6 +62,7 @@ def lists_of_runs() -> Iterator[Lists]:
         user("y", 201, last_update=None),
         user("z", 202, 60, last_update="2126-01-01 00:00:00"),
         user("w", 202, 61),
+        user("old", 62, 600),
         *(user(f"same{number}", number, number) for number in UNCHANGED),
     ]
     yield {"leads": leads, "users": users}

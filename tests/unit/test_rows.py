@@ -413,3 +413,15 @@ def test_of_copies_with_one_last_update_or_without_the_later_read_is_newer() -> 
     for last_update in ("2026-06-01 11:00:00", "2026-06-01 12:04:00"):
         dated = {"name": "dated", "last_update": last_update}
         assert names_by_version([dated, undated]) == ["undated", "dated"]
+
+
+def test_a_field_keeps_the_column_that_it_had_in_earlier_syncs() -> None:
+    stored: dict[str, str] = {}
+    row = {"crmhero_user_id": 1, "Plan": "gold", "plan": "basic", "Größe": 1, "half \ud800": 2}
+    first = preparation("leads", stored).prepare([row])
+    again = preparation("leads", stored).prepare([dict(reversed(row.items()))])
+    for name, values in first.columns.items():
+        if name[0] != "_":
+            assert list(again.columns[name]) == list(values)
+    assert [*first.columns["plan"], *first.columns["other_plan"]] == ["gold", "basic"]
+    json.dumps(stored).encode()
