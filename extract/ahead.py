@@ -143,6 +143,7 @@ class ReadAhead:
         except (EltError, RequestException, CutShortError) as failure:
             if not self._may_fail(name):
                 raise
+            self._session.resume()
             return FailedResponse(failure)
 
 

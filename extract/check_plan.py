@@ -31,6 +31,7 @@ class CheckPlan(ListPlan):
         if not self.listing.pages:
             return
         received = yield PageRequest(self.first_page + 1, *cut, may_fail=True)
+        self.is_same = self.listing.comes_again(received.page)
         self.listing.add(received)
         self.is_refused = self._refuses_size(self.listing, received)
         received = yield PageRequest(self.first_page, self.page_size, "asc", may_fail=True)
@@ -58,6 +59,11 @@ class CheckPlan(ListPlan):
 
     def _size(self) -> Finding:
         count = self.listing.first_count
+        if self.is_same:
+            return "warning", (
+                f"pages {self.first_page} and {self.first_page + 1} are the same: if the list has "
+                f"more rows, set {SECTION} first_page = {self.first_page + 1}"
+            )
         if self.is_refused:
             return "warning", (
                 f"the API sends {count} rows for a page of {self.page_size}, and could skip some: "
@@ -68,16 +74,15 @@ class CheckPlan(ListPlan):
         return "ok", f"a page has {count} rows, as requested"
 
     def _end(self) -> Finding:
-        rows = self.last.page.identities()
-        if rows:
+        advice = f'set {SECTION} end_of_list = "short_page"'
+        if self.last.page.identities() and self.end_of_list == "empty":
             return "failed", (
-                "the API repeats a page past the end of the list, so a run would fail: set "
-                f'{SECTION} end_of_list = "short_page"'
+                f"the API repeats a page past the end of the list, so a run would fail: {advice}"
             )
         if self.last.failure and self.end_of_list == "empty":
-            return "failed", (
-                "the API fails past the end of the list, so a run would fail: set "
-                f'{SECTION} end_of_list = "short_page"'
+            return "warning", (
+                f"the API fails on page {self.first_page + FAR_AWAY}; if it also fails right after "
+                f"its last page, {advice}"
             )
         if not self.is_sorted:
             return "ok", "the list ends, but the API cannot show that by its oldest rows"

@@ -24,13 +24,14 @@ class CustomerProject:
         """
         for row in rows:
             app_id = row.get("app_id") if isinstance(row, dict) else None
-            if not isinstance(app_id, str | int) or not str(app_id).strip():
+            is_id = isinstance(app_id, str | int) and not isinstance(app_id, bool)
+            if not is_id or not str(app_id).strip():
                 continue
             self.app_id = self.app_id or str(app_id).strip()
             if str(app_id).strip() != self.app_id:
                 raise SettingsError(
                     f"The API sends contacts of the project {str(app_id).strip()!r} (app_id), but "
-                    f"this warehouse contains those of {self.app_id!r}. Nothing was loaded. Set "
-                    "the API key of that project, or another place for the warehouse. If it is "
-                    "the same project under a new id, run once with --rebind."
+                    f"this warehouse contains those of {self.app_id!r}. Nothing was loaded. "
+                    f"Set the API key of {self.app_id!r}, or another place for the warehouse. If "
+                    "it is the same project under a new id, run once with --rebind."
                 )

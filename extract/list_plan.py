@@ -1,11 +1,11 @@
 """Lists an endpoint page after page, to the end of the list or as far as a sync needs."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from itertools import compress
 
 from extract import settings
 from extract.errors import ApiError, KeyRefusedError
-from extract.listing import Cut, Hashes, Listing
+from extract.listing import Cut, Listing
 from extract.order import DescendingOrder
 from extract.plan import PageRequest, Plan, Received
 from extract.settings import PAGE_SIZE
@@ -57,8 +57,7 @@ class ListPlan(Plan):
         while self._reads_on(listing, received):
             if listing.is_endless:
                 yield from self._check_end(listing)
-            if self._refuses_size(listing, received):
-                self.page_size = self.new_page_size = min(listing.first_count, PAGE_SIZE)
+            if self._refuses_size(listing, received) and self.uses_smaller_pages(listing):
                 again = order and DescendingOrder(order.starting_point, order.newest_known)
                 return (yield from self.list_pages(Cut(self.page_size), again))
             if self._is_last(listing, received):
@@ -69,24 +68,28 @@ class ListPlan(Plan):
             received = yield PageRequest(listing.end, *cut, may_fail)
         return listing
 
-    def read_head(self, listing: Listing) -> Generator[PageRequest, Received, int]:
+    def read_head(self, listing: Listing) -> Generator[PageRequest, Received, list[Hashable]]:
         """Read the newest pages again, until one has no news, and pass the news on.
 
         Returns:
-            How many rows came or changed since the listing began.
+            The versions of the rows that came or changed since the listing began.
         """
-        read = Hashes()
+        news: list[Hashable] = []
         for number in range(self.first_page, self.first_page + HEAD_PAGES):
             page = (yield PageRequest(number, self.page_size)).page
             versions = page.versions()
             is_known = listing.versions.has(versions)
-            is_new = [not a and not b for a, b in zip(is_known, read.has(versions), strict=True)]
+            read = set(news)
+            is_new = [
+                not known and version not in read
+                for version, known in zip(versions, is_known, strict=True)
+            ]
             self.page = page.only(is_new)
             if all(is_known):
                 break
-            read.add(compress(versions, is_new))
-        listing.versions.update(read)
-        return len(read)
+            news += compress(versions, is_new)
+        listing.versions.add(news)
+        return news
 
     def _first(self, cut: Cut) -> Generator[PageRequest, Received, Received]:
         """Request the first page, and if it is empty, the next one."""
@@ -106,8 +109,8 @@ class ListPlan(Plan):
         return received
 
     def _may_fail(self, cut: Cut) -> bool:
-        """Return whether a listing can do without the next page: it is not needed for changes."""
-        return self.is_up_to_date or cut.direction == "asc"
+        """Return whether a sync can do without the next page: it is not needed for changes."""
+        return self.is_up_to_date or cut != Cut(self.page_size)
 
     def _may_be_past_the_end(self, listing: Listing) -> bool:
         """Return whether the next page may fail only because the first one was the last."""
@@ -120,7 +123,8 @@ class ListPlan(Plan):
         Raises:
             ApiError: no end would ever come.
         """
-        if listing.has_turned and (yield from self.read_head(listing)):
+        news = yield from self.read_head(listing)
+        if any(isinstance(version, tuple) for version in news):  # of a row with its key
             listing.allow_more()
             return
         raise ApiError(
@@ -139,6 +143,11 @@ class ListPlan(Plan):
             listing.has_ended = self._may_be_past_the_end(listing)
             listing.failure = None if listing.has_ended else received.failure
             return False
+        is_first_page = listing.pages == 1 and listing.first_count >= listing.cut.size
+        if self.end_of_list == "short_page" and not is_first_page:
+            listing.has_ended = listing.comes_again(received.page)
+            if listing.has_ended:  # the API repeats its last page
+                return False
         listing.add(received)
         order = listing.order
         self.is_up_to_date |= bool(order and order.is_passed)
@@ -150,16 +159,21 @@ class ListPlan(Plan):
         is_short = row_count < listing.cut.size and listing.pages > 1
         return not row_count or (self.end_of_list == "short_page" and is_short)
 
+    def uses_smaller_pages(self, listing: Listing) -> bool:
+        """Change the page size, once, to what the API sent, and return whether that is possible."""
+        size = min(listing.first_count, PAGE_SIZE)
+        if self.new_page_size or size == listing.cut.size or listing.cut != Cut(self.page_size):
+            return False
+        self.page_size = self.new_page_size = size
+        return True
+
     def _refuses_size(self, listing: Listing, received: Received) -> bool:
         """Return whether the API does not send as many rows as requested: it may skip some.
 
         The second page, which has other rows than the first, shows it.
         """
-        count, size = listing.first_count, listing.cut.size
         return (
             listing.pages == 2
-            and listing.cut == Cut(self.page_size)
-            and not self.new_page_size
-            and size not in (count, min(count, PAGE_SIZE))
-            and not listing.first_keys.issuperset(received.page.identities())
+            and listing.first_count != listing.cut.size
+            and not set(listing.first_page).issuperset(received.page.identities())
         )

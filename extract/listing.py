@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from extract.order import DescendingOrder
+from extract.order import MIN_ROWS, DescendingOrder
 from extract.plan import Direction, Received
 from extract.rows import Page
 
+LEAST_CAP = 10  # rows of a page; no API allows less
 MIN_PAGES_OF_A_CYCLE = 20  # before one is looked for
 
 
@@ -36,10 +37,6 @@ class Hashes:
         """Add some values."""
         self._hashes.extend(map(hash, values))
 
-    def update(self, other: "Hashes") -> None:
-        """Add the values of others."""
-        self._hashes.extend(other._hashes)
-
     def distinct(self) -> int:
         """Count the values, repeated ones once."""
         return int(pc.count_distinct(self._as_arrow()).as_py())
@@ -60,12 +57,12 @@ class Listing:
     Attributes:
         cut: how it divides the list.
         order: judges the order of the pages; None where nothing depends on it.
-        pages: how many had rows; the first had `first_count` of them, with `first_keys`.
+        pages: how many had rows; the first had `first_count` of them, `first_page` by identity.
         repeats_first_page: the second page is the first one again.
-        keys: of all rows; for a row without its primary key, a hash of the row.
-        versions: of all rows: the key and the cursor, so a row that changed has another one.
+        keys: of the rows of each page.
+        identities: their keys, or where a page has none, hashes of its rows.
+        versions: of all rows: what changes with the row.
         began_at: by the clock of the API, in UNIX seconds.
-        oldest: cursor of all rows.
         last_page: that had rows.
         end: the number of the page that was requested last.
         has_ended: the list has come to its end.
@@ -77,10 +74,12 @@ class Listing:
         self.order = order
         self.pages = self.first_count = 0
         self.first_keys: frozenset[Hashable] = frozenset()
+        self.first_page: list[Hashable] = []
         self.repeats_first_page = False
         self.keys = Hashes()
+        self.identities = Hashes()
         self.versions = Hashes()
-        self.began_at = self.oldest = inf
+        self.began_at = inf
         self.last_page: Page | None = None
         self.end = first_page
         self.has_ended = False
@@ -96,22 +95,40 @@ class Listing:
         if not identities:
             return
         cursors = [cursor for cursor in page.cursors if cursor is not None]
-        keys = frozenset(identities)
+        keys = _keys_of(page)
         if not self.pages:
-            self.first_keys, self.first_count = keys, len(identities)
+            self.first_page, self.first_keys = identities, keys
+            self.first_count = len(identities)
             self.began_at = min(max(cursors, default=inf), received.sent_at or inf)
         if self.order and not self.order.is_passed and not self.order.is_broken:
             # rows that arrive at the head push others down to the next page
             is_first = [key not in self._last_keys for key in page.keys]
             self.order.add(list(compress(page.cursors, is_first)), self.began_at)
-        self.repeats_first_page |= self.pages == 1 and keys == self.first_keys
+        if self.pages < 3:
+            self.repeats_first_page = self.pages == 2 and self._last_keys == self.first_keys
+            self.repeats_first_page &= keys != self.first_keys
         self._times_seen = self._times_seen + 1 if keys == self._last_keys else 1
         self._last_keys = keys
         self.last_page = page
         self.pages += 1
-        self.keys.add(identities)
+        self.keys.add(set(page.keys))  # a row that comes twice on one page hides no other
+        self.identities.add(keys)
         self.versions.add(page.versions())
-        self.oldest = min([self.oldest, *cursors])
+
+    @property
+    def may_be_capped(self) -> bool:
+        """Whether its only page may have all rows that the API sends for one."""
+        return self.pages == 1 and LEAST_CAP <= self.first_count < self.cut.size
+
+    @property
+    def ends_with_old_rows(self) -> bool:
+        """Whether the last rows are older than the starting point, and prove an end of the list.
+
+        Rows at the end of a full page can be outliers.
+        """
+        old = self.order.old_rows if self.order else 0
+        is_short = not self.last_page or len(self.last_page.identities()) < self.cut.size
+        return old >= MIN_ROWS or (old > 0 and is_short)
 
     @property
     def repeats(self) -> int:
@@ -129,14 +146,13 @@ class Listing:
             return True
         if self.pages <= self._pages_allowed:
             return False
-        pages_needed = self.pages * self.keys.distinct() / len(self.keys)
+        pages_needed = self.pages * self.identities.distinct() / len(self.identities)
         self._pages_allowed = int(2 * pages_needed) + MIN_PAGES_OF_A_CYCLE
         return self.pages > self._pages_allowed
 
-    @property
-    def has_turned(self) -> bool:
-        """Whether the last page has other rows than the first one."""
-        return self._last_keys != self.first_keys
+    def comes_again(self, page: Page) -> bool:
+        """Return whether a page has the same rows as the one before it."""
+        return bool(self.pages) and _keys_of(page) == self._last_keys
 
     def allow_more(self) -> None:
         """Go on: rows that arrive at the head repeat others."""
@@ -153,3 +169,8 @@ class Listing:
         """
         has_size = not is_other_cut or self.first_count == self.cut.size or self.pages == 1
         return self.has_ended and has_size and (self.cut.direction == "desc" or not arrived)
+
+
+def _keys_of(page: Page) -> frozenset[Hashable]:
+    """Return the keys of a page's rows; if no row has one, hashes of the rows."""
+    return frozenset(page.keys) or frozenset(page.identities())

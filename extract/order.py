@@ -28,6 +28,7 @@ class DescendingOrder:
         outliers: how many there are.
         is_broken: a page has more of them than it may have; the other pages are not judged.
         is_passed: the pages descend below the starting point, so all others are older.
+        old_rows: how many rows below the starting point the last pages end with.
 
     Args:
         starting_point: the cursor down to which changes are looked for, in UNIX seconds.
@@ -41,6 +42,7 @@ class DescendingOrder:
         self.outliers = 0
         self.is_broken = False
         self.is_passed = False
+        self.old_rows = 0
         self._has_begun = False
         self._has_news = False
         self._rows_in_order = 0
@@ -78,19 +80,22 @@ class DescendingOrder:
         self._outliers_left = allowed - found - across
         self.outliers += found + (late + across if late + across > 1 else 0)
         self._rows_in_order += len(values) - found - across - late
-        self.is_passed = not self.is_broken and self._descends_below(in_order, len(cursors))
+        self.is_passed = not self.is_broken and self._descends_below(in_order)
 
-    def _descends_below(self, values: Sequence[float], row_count: int) -> bool:
+    def _descends_below(self, values: Sequence[float]) -> bool:
         """Return whether the end of a page proves that all later rows are older.
 
-        If anything changed, the page must end with more old rows than could be outliers.
+        If nothing changed, an old row does; else a whole page of them, and more than could be
+        outliers.
         """
         old = 0
         while old < len(values) and values[-1 - old] < self.starting_point:
             old += 1
-        needed = min(MIN_ROWS, row_count) if self._has_news else 1
-        is_tie = row_count > 1 and bool(values) and values[0] == values[-1]
-        return old >= needed and self._rows_in_order >= MIN_ROWS and not is_tie
+        is_whole = old == len(values)
+        self.old_rows = old + self.old_rows * is_whole
+        is_tie = self._row_count > 1 and bool(values) and values[0] == values[-1]
+        is_proof = is_whole and self.old_rows >= MIN_ROWS if self._has_news else True
+        return bool(old) and is_proof and self._rows_in_order >= MIN_ROWS and not is_tie
 
 
 def outliers_allowed(row_count: int) -> int:

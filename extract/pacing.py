@@ -110,6 +110,10 @@ class Pacer:
         if started == self._probe:
             self._probe = None
 
+    def forget_refusals(self) -> None:
+        """Begin to count `refused_for` from the next 429."""
+        self._refused_since = inf
+
     def refused_for(self) -> float:
         """Return for how many seconds the API has refused every request; 0 if it has not."""
         return max(0.0, self._now() - self._refused_since)

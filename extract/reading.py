@@ -83,15 +83,12 @@ class Reading:
         incremental = names - self._full
         is_other = app_id is not None and self._project.app_id not in (None, app_id)
         if incremental and (is_other or self._are_strange(incremental)):
-            self.read(names, names, full_read_days)
+            self.read(names, frozenset(settings.ENDPOINTS), full_read_days)
             return
         if unproven := {name for name in incremental if self._is_unproven(name)}:
-            misordered = {name for name in unproven if self.outcomes[name].is_misordered}
             done = self._full
             self._begin_full(unproven)
             self._extract((self._full - done) & names)
-            for name in misordered:
-                self.outcomes[name].is_misordered = True
         self.missing = self._find_missing(self._full & names)
         if again := {name for name, missing in self.missing.items() if missing.rows}:
             self._begin_full(again)
@@ -144,6 +141,7 @@ class Reading:
 
     def _extract(self, names: Set[str]) -> None:
         """Read lists into a load package of their own."""
+        earlier = dict(self.outcomes)
         with ReadAhead() as ahead:
             source = analytics_api(
                 **self._connection,
@@ -156,6 +154,9 @@ class Reading:
             for name in settings.ENDPOINTS.keys() - names:
                 source.resources[name] = empty_table(name)
             (load_id,) = self.pipeline.extract(source).loads_ids
+        for name in earlier.keys() & names:
+            self.outcomes[name].is_misordered |= earlier[name].is_misordered
+            self.outcomes[name].outliers += earlier[name].outliers
         self.pipeline.normalize()
         pa.default_memory_pool().release_unused()
         self.load_ids.append(load_id)
@@ -191,8 +192,12 @@ class Reading:
         It came to the end of the list, although rows are stored that it did not list.
         """
         outcome = self.outcomes[name]
-        if not outcome.is_up_to_date or not outcome.has_ended:
-            return not outcome.is_up_to_date
+        if outcome.is_misordered:
+            return True
+        if outcome.unexplained_repeats:
+            return not state.is_full_sync_postponed(self.pipeline)
+        if not outcome.has_ended:
+            return False
         with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
             return opened.missing(name, self.files).rows > 0
 

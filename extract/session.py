@@ -77,6 +77,12 @@ class ApiSession(Session):
         response: Response = self._retrying.copy()(self._send_until_accepted, request, **options)
         return response
 
+    def resume(self) -> None:
+        """Go on after a request that could do without a response: others may be accepted."""
+        with self._changed:
+            self._given_up = ""
+            self._pacer.forget_refusals()
+
     def end(self) -> None:
         """Wait for nothing any more, in all threads."""
         self._ended.set()

@@ -76,6 +76,12 @@ def newest_cursors(pipeline: dlt.Pipeline) -> dict[str, float]:
         }
 
 
+def is_full_sync_postponed(pipeline: dlt.Pipeline) -> bool:
+    """Return whether a full sync could not be completed within the last day."""
+    with _source_state(pipeline) as state:
+        return bool(state.get("incomplete_full_sync", 0) > time.time() - DAY)
+
+
 def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days: float) -> set[str]:
     """Return the lists that must be read whole.
 
@@ -83,17 +89,16 @@ def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days:
     which the last one is `full_read_days` old (0: it may have any age) or not known. After one that
     could not be completed, none is due for its age for a day.
     """
+    is_postponed = is_full_sync_postponed(pipeline)
     with _source_state(pipeline) as state:
         finished, unfinished = state.get("full_reads", {}), state.get("unfinished", {})
-        tried_at = state.get("incomplete_full_sync", 0)
-        now = time.time()
-        oldest = now - full_read_days * DAY if full_read_days else -math.inf
+        oldest = time.time() - full_read_days * DAY if full_read_days else -math.inf
         return {
             name
             for name in names
             if name not in state.get("resources", {})
             or name in unfinished
-            or (finished.get(name, 0) <= oldest and tried_at <= now - DAY)
+            or (finished.get(name, 0) <= oldest and not is_postponed)
         }
 
 

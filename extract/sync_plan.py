@@ -109,11 +109,11 @@ class SyncPlan(ListPlan):
         order = listing.order or order
         self.outcome.outliers = order.outliers
         self.outcome.is_misordered = order.is_broken
-        self.outcome.has_ended = listing.has_ended and listing.oldest >= order.starting_point
+        self.outcome.has_ended = listing.has_ended and not listing.ends_with_old_rows
         if repeats := listing.repeats:
             arrived = yield from self.read_head(listing)
-            self.outcome.unexplained_repeats = max(0, repeats - arrived)
-        self.is_up_to_date = not order.is_broken and not self.outcome.unexplained_repeats
+            self.outcome.unexplained_repeats = max(0, repeats - len(arrived))
+        self.is_up_to_date = not order.is_broken
 
     def _full(self) -> Requests:
         cut = early_ends = 0
@@ -126,10 +126,12 @@ class SyncPlan(ListPlan):
                 self.outcome.failed_at = yield from self._describe_end(listing)
                 return
             ends_early = yield from self._read_end(listing)
-            arrived = yield from self.read_head(listing)
+            arrived = len((yield from self.read_head(listing)))
             self.outcome.rows_listed = listing.keys.distinct()
             repeats = listing.repeats - arrived
             self.outcome.repeats_first_page = listing.repeats_first_page
+            if ends_early and listing.may_be_capped and self.uses_smaller_pages(listing):
+                continue
             if ends_early:
                 early_ends += 1
                 if early_ends == 2:
@@ -162,11 +164,12 @@ class SyncPlan(ListPlan):
         number = self.first_page
         while True:
             page = (yield PageRequest(number, listing.cut.size, "asc", may_fail=True)).page
+            if number == self.first_page and not is_other_end(page, listing):
+                self.page = page.only([])
+                return (yield from self._read_beyond(listing))
             is_old = _is_old(page, listing)
             is_known = map(or_, listing.keys.has(page.keys), found.has(page.keys))
             missed = [old and not known for old, known in zip(is_old, is_known, strict=True)]
-            if number == self.first_page and not is_other_end(page, listing):
-                missed = []
             self.page = page.only(missed)
             if not any(missed):
                 break
@@ -176,6 +179,35 @@ class SyncPlan(ListPlan):
             number += 1
         self.outcome.rows_found = len(found)
         return oldest is not None and (yield from self._ends_before(oldest, listing))
+
+    def _read_beyond(self, listing: Listing) -> Generator[PageRequest, Received, bool]:
+        """Look beyond the end for rows, if the API cannot show the other end.
+
+        Returns:
+            Whether there are any.
+        """
+        number, size = listing.end + 1, listing.cut.size
+        if listing.may_be_capped:
+            number, size = self.first_page + 1, listing.first_count
+        found: list[Hashable] = []
+        while listing.pages:
+            page = (yield PageRequest(number, size, may_fail=True)).page
+            is_known = listing.keys.has(page.keys)
+            is_new = [cursor is not None and cursor > listing.began_at for cursor in page.cursors]
+            missed = [
+                not new and not known and key not in found[-size:]
+                for key, new, known in zip(page.keys, is_new, is_known, strict=True)
+            ]
+            self.page = page.only(missed)
+            if not any(missed):
+                break
+            found += self.page.keys
+            number += 1
+        self.outcome.rows_found = len(found)
+        if found and size != listing.cut.size:
+            page = (yield PageRequest(self.first_page, *listing.cut, may_fail=True)).page
+            return found[0] not in page.keys  # else it came in the meantime
+        return bool(found)
 
     def _ends_before(
         self, key: Hashable, listing: Listing
@@ -220,5 +252,4 @@ def is_other_end(page: Page, listing: Listing) -> bool:
     It is not if it equals the first page of the listing: the API ignores the direction.
     """
     cursors = [cursor for cursor in page.cursors if cursor and cursor <= listing.began_at]
-    is_same = frozenset(page.identities()) == listing.first_keys
-    return bool(cursors) and not is_same and ascends(cursors)
+    return bool(cursors) and page.identities() != listing.first_page and ascends(cursors)

@@ -57,13 +57,27 @@ def test_a_list_without_an_end_is_a_failure() -> None:
     def serve(request: PageRequest) -> Sequence[Row]:
         return served(ROWS)(request._replace(number=min(request.number, 2)))
 
-    def fail(request: PageRequest) -> Sequence[Row] | Exception:
+    state, text = found(serve)[-1]
+    assert state == "failed"
+    assert 'end_of_list = "short_page"' in text
+
+
+def test_an_error_far_past_the_end_is_a_warning() -> None:
+    def serve(request: PageRequest) -> Sequence[Row] | Exception:
         return ApiError("no such page") if request.number > 2 else served(ROWS)(request)
 
-    for broken in (serve, fail):
-        state, text = found(broken)[-1]
-        assert state == "failed"
-        assert 'end_of_list = "short_page"' in text
+    state, text = found(serve)[-1]
+    assert state == "warning"
+    assert 'end_of_list = "short_page"' in text
+
+
+def test_a_first_page_with_two_numbers_is_a_warning() -> None:
+    def serve(request: PageRequest) -> Sequence[Row]:
+        return served(ROWS)(request._replace(number=max(0, request.number - 1)))
+
+    state, text = found(serve)[1]
+    assert state == "warning"
+    assert "first_page = 1" in text
 
 
 def test_an_api_that_cannot_ascend_is_no_warning() -> None:

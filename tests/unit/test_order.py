@@ -22,15 +22,28 @@ def down(newest: float, count: int = 50) -> list[float | None]:
     return [newest - place for place in range(count)]
 
 
-def test_a_page_that_descends_below_the_starting_point_is_the_last() -> None:
-    assert order(down(START + 20)).is_passed
-    assert not order(down(START + 49)).is_passed
+def test_a_page_of_old_rows_is_the_last() -> None:
+    assert not order(down(START + 20)).is_passed
+    assert order(down(START + 20), down(START - 30)).is_passed
+    assert not order(down(START + 60), down(START + 10)).is_passed
 
 
-def test_old_rows_at_the_end_of_a_page_that_may_be_outliers_prove_nothing() -> None:
-    news = down(START + 100, 45)
-    assert not order([*news, *down(10, 5)]).is_passed
-    assert order([*news[:44], *down(10, 6)]).is_passed
+def test_old_rows_at_the_end_of_a_page_with_changes_prove_nothing() -> None:
+    page = [*down(START + 100, 40), *down(10, 10)]
+    assert not order(page).is_passed
+    assert order(page, down(START + 50)).is_broken
+
+
+def test_a_small_page_of_old_rows_proves_nothing_alone() -> None:
+    news = [down(START + 40 - 2 * page, 2) for page in range(5)]
+    assert not order(*news, [10.0, 9.0], [8.0, 7.0]).is_passed
+    assert order(*news, [10.0, 9.0], [8.0, 7.0], [6.0, 5.0]).is_passed
+
+
+@pytest.mark.parametrize("page", [[], [None] * 50])
+def test_a_page_without_cursors_proves_nothing(page: list[float | None]) -> None:
+    """All rows of a page may lack their key, or be those of the page before."""
+    assert not order(down(START + 60), page).is_passed
 
 
 def test_one_old_row_is_enough_where_nothing_changed() -> None:
@@ -52,7 +65,8 @@ def test_a_row_in_the_wrong_place_neither_stops_nor_breaks_the_order(
     pages: list[list[float | None]] = [down(START + 120), down(START + 70), down(START + 20)]
     pages[0][place] = pinned
     assert not order(pages[0]).is_passed
-    assert not order(*pages[:2]).is_passed
+    pages.append(down(START - 30))
+    assert not order(*pages[:3]).is_passed
     judged = order(*pages)
     assert judged.is_passed
     assert not judged.is_broken
@@ -69,12 +83,6 @@ def test_five_rows_of_a_page_may_be_in_the_wrong_place_and_no_more() -> None:
     assert not order(page).is_broken
     page[10] = 1.0
     assert order(page).is_broken
-
-
-def test_outliers_at_the_end_of_a_page_show_on_the_page_after_it() -> None:
-    page = [*down(START + 100, 44), *down(10, 6)]
-    assert not order(page).is_broken
-    assert order(page, down(START + 50)).is_broken
 
 
 @pytest.mark.parametrize("size", [2, 3, 10, 50])
@@ -100,7 +108,8 @@ def test_a_page_of_one_last_update_proves_nothing() -> None:
 def test_rows_without_a_cursor_and_rows_that_changed_since_prove_nothing() -> None:
     page = down(START + 40)
     assert not order([None] * 50, newest_known=2 * START).is_passed
-    judged = order(page, [START + 40, START + 90, None, *down(START - 20, 47)])
+    later = [START + 40, START + 90, None, *down(START - 20, 47)]
+    judged = order(page, later)
     assert judged.is_passed
     assert judged.outliers == 0
 

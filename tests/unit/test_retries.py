@@ -254,3 +254,15 @@ def test_a_first_sync_under_a_rate_limit_loads_everything_with_concurrent_reques
     assert synced.exit_code == 0, synced.error
     assert synced.ids() == ALL
     assert len(synced.ids("users")) == 60
+
+
+def test_a_rate_limit_of_the_proof_alone_does_not_fail_the_sync(
+    full_api: ApiServer, source: Source
+) -> None:
+    """The page in ascending order is refused for ever: a sync can do without it."""
+    full_api.fault = lambda request: (
+        Reply(429) if request.params["sort_direction"] == "asc" else None
+    )
+    synced = source.sync()
+    assert synced.exit_code == 0, synced.error
+    assert synced.ids() == ALL
