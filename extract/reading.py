@@ -91,6 +91,9 @@ class Reading:
             self._extract((self._full - done) & names)
         self.missing = self._find_missing(self._full & names)
         if again := {name for name, missing in self.missing.items() if missing.rows}:
+            # what changed is loaded, so the second listing needs no more than its first page
+            newest = state.newest_cursors(self.pipeline)
+            self._newest_known |= {name: newest[name] for name in self._newest_known.keys() & again}
             self._begin_full(again)
             self._extract(again)
             self._read_newest({*names, "users"})
@@ -222,7 +225,7 @@ def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
             f"{name}: the pages are not in the requested order, newest `last_update` first, so an "
             "incremental sync would miss changes. The list was read whole."
         )
-    if outcome.outliers:
+    elif outcome.outliers:
         yield f"{name}: {outcome.outliers} rows are not in the order of `last_update`."
     if outcome.unexplained_repeats:
         reason = (
@@ -231,9 +234,9 @@ def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
             else "Rows with the same `last_update` seem to have no fixed order."
         )
         yield (
-            f"{name}: {outcome.unexplained_repeats} rows were listed on several pages although "
-            f"none had moved, so as many others may be missing. {reason} Nothing was deleted. The "
-            "full sync is tried again in a day."
+            f"{name}: {outcome.unexplained_repeats} rows were listed on several pages, more than "
+            f"rows that moved explain, so as many others may be missing. {reason} Nothing was "
+            "deleted. The full sync is tried again in a day."
         )
 
 
@@ -251,8 +254,8 @@ def _problems(name: str, outcome: Outcome) -> Iterator[str]:
         )
     if outcome.is_truncated:
         yield (
-            f"The full sync of {name} could not be completed: in descending order the list ends "
-            f"after {outcome.rows_listed} rows, twice, and in ascending order it has at least "
+            f"The full sync of {name} could not be completed: the list ended after "
+            f"{outcome.rows_listed} rows, twice, although the API lists at least "
             f"{outcome.rows_found} more. {consequence} Ask the provider of the API whether it "
             "limits the length of its lists."
         )

@@ -24,7 +24,7 @@ def reply(rows: Sequence[Row], request: ListRequest) -> Reply:
 def test_a_list_in_the_wrong_order_is_read_whole_with_a_warning(
     lists: Lists, api: ApiServer, loaded: Load, elt: Elt, query: Query
 ) -> None:
-    """Both lists come oldest first; then 3 leads change and 1 is new."""
+    """Both lists come oldest first; then 3 leads change, 1 is new and 1 is deleted."""
 
     def oldest_first(request: ListRequest) -> Reply:
         rows = sorted(lists[request.name], key=lambda row: str(row["last_update"]))
@@ -35,9 +35,11 @@ def test_a_list_in_the_wrong_order_is_read_whole_with_a_warning(
     for number in (3, 60, 130):
         lists["leads"][number - 1] = lead(number, -number, name="changed")
     lists["leads"].append(lead(500, -1))
+    lists["leads"].pop(99)
     outcome = elt("run", "--json")
     assert outcome.exit_code == 0
     assert query("select count(*) from raw.leads where name = 'changed'") == [(3,)]
+    assert 100 not in lead_ids(query)
     assert 500 in lead_ids(query)
     warnings = json.loads(outcome.stdout)["warnings"]
     assert [warning.split(",")[0] for warning in warnings] == [
@@ -85,7 +87,7 @@ def test_a_first_sync_of_a_truncated_list_loads_what_was_found_and_fails(
     assert outcome.exit_code == 1
     assert "leads could not be completed" in outcome.stderr
     assert "after 100 rows, twice" in outcome.stderr
-    assert "has at least 100 more" in outcome.stderr
+    assert "lists at least 100 more" in outcome.stderr
     assert "nothing was deleted, built or published" in outcome.stderr
     assert len(lead_ids(query)) == 200
     api.fault = None
@@ -168,8 +170,11 @@ def test_rows_that_change_places_within_one_last_update_record_no_deletions(
     outcome = elt("run", "--json")
     assert outcome.exit_code == 0
     (warning,) = json.loads(outcome.stdout)["warnings"]
-    assert "rows were listed on several pages although none had moved" in warning
+    assert "rows were listed on several pages, more than" in warning
     assert lead_ids(query) == list(range(1, 301))
+    api.requests.clear()
+    assert elt("run").exit_code == 0
+    assert len(pages(api)["leads"]) < 12, "the full sync is tried again in a day"
     assert query("select leads_is_whole from raw.elt_runs order by started_at desc limit 1") == [
         (False,)
     ]
@@ -199,6 +204,18 @@ def test_rows_of_another_customer_project_are_refused_before_anything_is_loaded(
         ("4712",)
     ]
     assert elt("run").exit_code == 0
+
+
+def test_another_customer_project_is_accepted_for_both_lists(
+    lists: Lists, loaded: Load, elt: Elt, query: Query
+) -> None:
+    """A cursor of one project says nothing about what changed in another."""
+    loaded(of("4711", leads(60)), of("4711", users(60)))
+    lists["leads"] = of("4712", lists["leads"])
+    lists["users"] = of("4712", lists["users"])
+    assert elt("run", "--rebind", "--resources", "leads").exit_code == 0
+    assert elt("run").exit_code == 0
+    assert query("select distinct app_id from raw.users") == [("4712",)]
 
 
 def test_the_customer_project_of_a_warehouse_is_known_from_its_rows(

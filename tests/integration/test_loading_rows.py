@@ -73,7 +73,7 @@ def test_counts_of_a_first_run_of_an_unchanged_second_and_of_one_with_changes(
     lists["leads"][99] = lead(100, minutes_before=-3, name="changed")
     lists["leads"].append(lead(999, minutes_before=-2))
     assert elt("run").exit_code == 0
-    assert counts(query)[1:] == (1, 1, 0, 1)
+    assert counts(query)[1:] == (1, 1, 0, 2)
     assert query("select name from raw.leads where crmhero_user_id = 100") == [("changed",)]
     assert query("select count(*) from raw.leads") == [(121,)]
     assert query("select mode from raw.elt_runs order by started_at") == [
