@@ -71,8 +71,9 @@ def newest_cursors(pipeline: dlt.Pipeline) -> dict[str, float]:
     """Return the newest cursor of each list that was synced, in UNIX seconds."""
     with _source_state(pipeline) as state:
         return {
-            name: resource["incremental"][settings.CURSOR]["last_value"]
+            name: cursor["last_value"]
             for name, resource in state.get("resources", {}).items()
+            if (cursor := resource.get("incremental", {}).get(settings.CURSOR))
         }
 
 
