@@ -51,7 +51,7 @@ class CheckPlan(ListPlan):
         if self.order.is_broken:
             return "warning", (
                 "the pages are not in the requested order, newest `last_update` first: each run "
-                "reads the list whole, as an incremental sync would miss changes"
+                "makes a full sync, as an incremental one would miss changes"
             )
         if self.order.outliers:
             return "warning", f"{self.order.outliers} rows are not in the order of `last_update`"

@@ -5,8 +5,8 @@ other way round.
 """
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -16,30 +16,29 @@ from urllib3.util.connection import create_connection
 ADDRESSES = ("127.0.0.1", "::1")
 
 
-class _Loopback:
-    """Mixin of a connection."""
+def _connect(connect: Callable[[], socket.socket], connection: HTTPConnection) -> socket.socket:
+    """Connect to what the host resolves to, and for `localhost` to the other address, too."""
+    try:
+        return connect()
+    except NewConnectionError:
+        for address in ADDRESSES if connection.host == "localhost" else ():
+            with suppress(OSError):
+                return create_connection(
+                    (address, connection.port),
+                    connection.timeout,
+                    socket_options=connection.socket_options,
+                )
+        raise
 
+
+class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        """Connect to what the host resolves to, and for `localhost` to the other address, too."""
-        this: Any = self
-        try:
-            connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-            return connected
-        except NewConnectionError:
-            for address in ADDRESSES if this.host == "localhost" else ():
-                with suppress(OSError):
-                    return create_connection(
-                        (address, this.port), this.timeout, socket_options=this.socket_options
-                    )
-            raise
+        return _connect(super()._new_conn, self)
 
 
-class _Connection(_Loopback, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Loopback, HTTPSConnection):
-    pass
+class _TlsConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _connect(super()._new_conn, self)
 
 
 class _Pool(HTTPConnectionPool):

@@ -74,7 +74,7 @@ class DescendingOrder:
         self._previous = [settled[place - border] for place in kept if place >= border]
         late = border - (len(kept) - len(self._previous))
         across = len(settled) - len(self._previous)
-        # one row may be newer than the page before it: its last_update became older meanwhile
+        # one row may be newer than the page before: its last_update can become older concurrently
         allowed = max(allowed, 1)
         self.is_broken |= found + across > allowed or late > self._outliers_left
         self._outliers_left = allowed - found - across

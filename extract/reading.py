@@ -65,14 +65,14 @@ class Reading:
 
         Args:
             names: the lists to read.
-            whole: those of them to read whole, even where no full sync is due.
+            whole: those of them to sync completely, even where no full sync is due.
             full_read_days: the setting.
         """
         self.pipeline = self._open_pipeline()
         self.load_ids: list[str] = []
         self.files: dict[str, list[str]] = defaultdict(list)  # Parquet files by table
         self.outcomes: dict[str, Outcome] = {}
-        self._full: Set[str] = set()  # lists that are read whole
+        self._full: Set[str] = set()  # lists that get a full sync
         self._newest_known = state.newest_cursors(self.pipeline)
         with self._engine.opened(self.pipeline) as opened:
             self.rows_held = {name: opened.rows_held(name) for name in settings.ENDPOINTS}
@@ -223,7 +223,7 @@ def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
     if outcome.is_misordered:
         yield (
             f"{name}: the pages are not in the requested order, newest `last_update` first, so an "
-            "incremental sync would miss changes. The list was read whole."
+            "incremental sync would miss changes. A full sync was made."
         )
     elif outcome.outliers:
         yield f"{name}: {outcome.outliers} rows are not in the order of `last_update`."

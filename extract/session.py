@@ -90,10 +90,11 @@ class ApiSession(Session):
             self._changed.notify_all()
 
     def _send_until_accepted(self, request: PreparedRequest, **options: Any) -> Response:
+        send: Callable[..., Response] = super().send  # which dlt gives no types
         while True:
             started = self._start()
             try:
-                response: Response = super().send(request, **options)  # type: ignore[no-untyped-call]
+                response = send(request, **options)
             except RateLimitError as refusal:
                 with self._changed:
                     self._pacer.refuse(started, retry_after(refusal.response))

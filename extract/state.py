@@ -137,7 +137,7 @@ def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: 
 
 
 def postpone_full_reads(pipeline: dlt.Pipeline, names: Iterable[str]) -> None:
-    """Remember when full reads could not be completed, although all changes were read."""
+    """Remember when full syncs could not be completed, although all changes were read."""
     with _source_state(pipeline) as state:
         for name in names:
             del state["unfinished"][name]

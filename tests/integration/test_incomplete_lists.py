@@ -1,7 +1,7 @@
 """Runs on an API that breaks its contract: no row is lost silently, and no deletion is invented."""
 
+import itertools
 import json
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -158,12 +158,16 @@ def test_rows_that_change_places_within_one_last_update_record_no_deletions(
     tied = [lead(n, 100 if n <= 120 else n) for n in range(1, 301)]
     loaded(tied, users(3))
     lists["leads"].pop()
-    shuffled = random.Random(4)  # noqa: S311 - the same order in each test run
+    requests = itertools.count(1)
 
     def unstable(request: ListRequest) -> Reply | None:
         if request.name == "users":
             return None
-        rows = sorted(lists["leads"], key=lambda row: (row["last_update"], shuffled.random()))
+        turn = 37 * next(requests)
+        rows = sorted(
+            lists["leads"],
+            key=lambda row: (row["last_update"], row["crmhero_user_id"] * turn % 127),
+        )
         return reply(rows[::-1] if request.params["sort_direction"] == "desc" else rows, request)
 
     api.fault = unstable

@@ -101,7 +101,7 @@ class Events:
     """A list that changes before each page is served, as a seed says."""
 
     def __init__(self, seed: int, page_size: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - the same events for each seed
+        self._random = random.Random(seed)
         count = self._random.choice((0, 1, page_size, page_size + 1, 5 * page_size + 2, 150))
         self.rows = [lead(number, self._random.choice((number, 500))) for number in range(count)]
         self.moved_up = 0  # rows that left their place to others

@@ -134,7 +134,7 @@ def test_a_server_that_never_responds_times_out(
 
 
 PAGE = json.dumps({"data": {"leads": leads(50)}}).encode()
-# after a whole body, a client may reuse a connection unless it is told that the server closes it
+# after a whole body, a client may reuse a connection unless a header says that the server closes it
 CLOSED_GZIP = GZIP + b"Connection: close\r\n"
 BROKEN = {
     "length": OK + b"Content-Length: 100000\r\n\r\n" + PAGE,
