@@ -55,8 +55,9 @@ class ListPlan(Plan):
         listing = Listing(cut, self.first_page, order)
         received = yield from self._first(cut)
         while self._reads_on(listing, received):
-            if listing.is_endless:
-                yield from self._check_end(listing)
+            if listing.is_endless and not (yield from self._is_pushed_back(listing)):
+                listing.failure = self._endless(listing)
+                break
             if self._refuses_size(listing, received) and self.uses_smaller_pages(listing):
                 again = order and DescendingOrder(order.starting_point, order.newest_known)
                 return (yield from self.list_pages(Cut(self.page_size), again))
@@ -76,7 +77,8 @@ class ListPlan(Plan):
         """
         news: list[Hashable] = []
         for number in range(self.first_page, self.first_page + HEAD_PAGES):
-            page = (yield PageRequest(number, self.page_size)).page
+            # the next sync reads these changes, too
+            page = (yield PageRequest(number, self.page_size, may_fail=self.is_up_to_date)).page
             versions = page.versions()
             is_known = listing.versions.has(versions)
             read = set(news)
@@ -100,7 +102,7 @@ class ListPlan(Plan):
         following = yield PageRequest(self.first_page + 1, *cut, may_fail=True)
         if following.page.identities():
             received = yield request  # it may have been empty once
-            if not received.page.identities():
+            if not received.page.identities() and cut == Cut(self.page_size):
                 raise ApiError(
                     f"Page {self.first_page} of {self.name} is empty, and page "
                     f"{self.first_page + 1} has rows. Nothing was loaded, as rows would be "
@@ -117,23 +119,28 @@ class ListPlan(Plan):
         is_short = listing.first_count < listing.cut.size
         return self.end_of_list == "short_page" and listing.pages == 1 and is_short
 
-    def _check_end(self, listing: Listing) -> Generator[PageRequest, Received, None]:
-        """Fail on pages that come again, unless rows that arrive push them past the reader.
+    def _is_pushed_back(self, listing: Listing) -> Generator[PageRequest, Received, bool]:
+        """Return whether pages come again because rows arrive at the head."""
+        news = yield from self.read_head(listing)
+        listing.allow_more()
+        return any(isinstance(version, tuple) for version in news)  # of a row with its key
+
+    def _endless(self, listing: Listing) -> ApiError:
+        """Return what is wrong with a listing that would never end, where a sync can do without it.
 
         Raises:
-            ApiError: no end would ever come.
+            ApiError: it cannot.
         """
-        news = yield from self.read_head(listing)
-        if any(isinstance(version, tuple) for version in news):  # of a row with its key
-            listing.allow_more()
-            return
-        raise ApiError(
+        failure = ApiError(
             f"The API sends the same pages of {self.name} again and again, up to page "
             f"{listing.end}, and would never come to an end. Nothing was loaded. If it repeats "
             f'its last page, set {SECTION} end_of_list = "short_page"; if it counts its pages '
             "otherwise, set first_page; else it, a proxy or a cache ignores the parameter "
             "`page`."
         )
+        if listing.cut == Cut(self.page_size):
+            raise failure
+        return failure
 
     def _reads_on(self, listing: Listing, received: Received) -> bool:
         """Add a page to a listing, and return whether it may need another one."""

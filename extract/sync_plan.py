@@ -12,7 +12,6 @@ rows, and then looks for those that the listing missed:
 
 from collections.abc import Generator, Hashable
 from dataclasses import dataclass
-from math import inf
 from operator import or_
 from typing import NamedTuple
 
@@ -117,7 +116,7 @@ class SyncPlan(ListPlan):
 
     def _full(self) -> Requests:
         cut = early_ends = 0
-        fewest_repeats = inf
+        unexplained: list[int] = []
         for number in range(MAX_LISTINGS):
             order = _order(self.start) if self.start and not number else None
             listing = yield from self.list_pages(self._cuts()[cut], order)
@@ -141,10 +140,10 @@ class SyncPlan(ListPlan):
                 self.outcome.is_complete = self.is_up_to_date = True
                 return
             else:
-                fewest_repeats = min(fewest_repeats, repeats if repeats > 0 else inf)
+                unexplained += [repeats] if repeats > 0 else []
                 cut += 1
         self.is_up_to_date = True
-        self.outcome.unexplained_repeats = int(fewest_repeats)
+        self.outcome.unexplained_repeats = min(unexplained)
 
     def _cuts(self) -> list[Cut]:
         size = self.page_size

@@ -517,3 +517,29 @@ def test_pages_in_a_circle_fail_even_if_most_rows_lack_their_key() -> None:
 
     with pytest.raises(ApiError):
         carry_out(full(), serve, most=200)
+
+
+def test_an_endless_list_in_another_cut_does_not_fail_the_sync() -> None:
+    def serve(request: PageRequest) -> Sequence[Row]:
+        last = request.number if request.direction == "desc" and request.size == 50 else 1
+        return tied()(request._replace(number=min(request.number, last)))
+
+    plan = full()
+    assert len(set(carry_out(plan, serve).ids)) > 250
+    assert not plan.outcome.is_complete
+
+
+def test_a_head_that_fails_does_not_fail_a_sync_that_has_all_changes() -> None:
+    """The first page fails from its second request on."""
+    left = [1]
+
+    def serve(request: PageRequest) -> Sequence[Row] | Exception:
+        if request.direction == "desc" and request.number == 0 and not left.count(1):
+            return ApiError("503")
+        if request.direction == "desc":
+            left[0] = 0
+        return served(leads(120))(request)
+
+    plan = full(start=True)
+    carry_out(plan, serve)
+    assert plan.outcome.is_complete
