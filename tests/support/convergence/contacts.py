@@ -222,11 +222,11 @@ class WatchedServer(ApiServer):
         listed = rows[request.page * size : (request.page + 1) * size]
         for row in listed:
             key = tuple(row.get(field) for field in KEYS[request.name])
-            if None in key:
-                self.keyless_now[request.name].add(row["name"])
-            else:
+            if None not in key:
                 self.shown[request.name].add((key, row["name"]))
                 self.shown_now[request.name].setdefault(key, []).append(row)
+            elif request.params["sort_direction"] == "desc":  # the other end proves nothing of it
+                self.keyless_now[request.name].add(row["name"])
         return Reply.of_json({"data": {request.name: listed}})
 
     def fresh(self, name: str, key: Key) -> set[str]:
