@@ -63,6 +63,7 @@ class Listing:
         identities: their keys, or where a page has none, hashes of its rows.
         versions: of all rows: what changes with the row.
         began_at: by the clock of the API, in UNIX seconds.
+        hidden_changes: rows that changed since the last sync, below those that had not.
         last_page: that had rows.
         end: the number of the page that was requested last.
         has_ended: the list has come to its end.
@@ -80,6 +81,7 @@ class Listing:
         self.identities = Hashes()
         self.versions = Hashes()
         self.began_at = inf
+        self.hidden_changes = 0
         self.last_page: Page | None = None
         self.end = first_page
         self.has_ended = False
@@ -100,7 +102,9 @@ class Listing:
             self.first_page, self.first_keys = identities, keys
             self.first_count = len(identities)
             self.began_at = min(max(cursors, default=inf), received.sent_at or inf)
-        if self.order and not self.order.is_passed and not self.order.is_broken:
+        if self.order and self.order.is_passed:
+            self.hidden_changes += self._count_changes(page, self.order.newest_known)
+        elif self.order and not self.order.is_broken:
             # rows that arrive at the head push others down to the next page
             is_first = [key not in self._last_keys for key in page.keys]
             self.order.add(list(compress(page.cursors, is_first)), self.began_at)
@@ -149,6 +153,15 @@ class Listing:
         pages_needed = self.pages * self.identities.distinct() / len(self.identities)
         self._pages_allowed = int(2 * pages_needed) + MIN_PAGES_OF_A_CYCLE
         return self.pages > self._pages_allowed
+
+    def _count_changes(self, page: Page, newest_known: float) -> int:
+        """Count the rows of a page that changed since the last sync, and were not listed before."""
+        changed = [
+            key
+            for key, cursor in zip(page.keys, page.cursors, strict=True)
+            if cursor is not None and newest_known < cursor < self.began_at
+        ]
+        return self.keys.has(changed).count(False) if changed else 0
 
     def comes_again(self, page: Page) -> bool:
         """Return whether a page has the same rows as the one before it."""

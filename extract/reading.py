@@ -227,6 +227,12 @@ def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
         )
     elif outcome.outliers:
         yield f"{name}: {outcome.outliers} rows are not in the order of `last_update`."
+    if outcome.hidden_changes:
+        yield (
+            f"{name}: {outcome.hidden_changes} changes were found only because this was a full "
+            "sync: the API lists them below rows that are older. Set [elt] full_read_days = 0.01, "
+            "so that each run makes a full sync."
+        )
     if outcome.unexplained_repeats:
         reason = (
             f"The first page comes twice: set [sources.{settings.SECTION}] first_page = 1."

@@ -16,7 +16,8 @@ from operator import or_
 from typing import NamedTuple
 
 from extract import settings
-from extract.list_plan import ListPlan
+from extract.errors import ApiError
+from extract.list_plan import SECTION, ListPlan
 from extract.listing import Cut, Hashes, Listing
 from extract.order import DescendingOrder, ascends
 from extract.plan import PageRequest, Received, Requests
@@ -44,6 +45,7 @@ class Outcome:
         is_misordered: the pages of an incremental sync do not descend by `last_update`.
         has_ended: an incremental sync came to the end of the list before it met an old row.
         outliers: rows in the wrong place.
+        hidden_changes: changes that only the full sync found, as they were listed below old rows.
         unexplained_repeats: rows that were listed twice although none had moved.
         repeats_first_page: they are those of the first page, which has two numbers.
         rows_listed: distinct rows of the last listing.
@@ -58,6 +60,7 @@ class Outcome:
     is_misordered: bool = False
     has_ended: bool = False
     outliers: int = 0
+    hidden_changes: int = 0
     unexplained_repeats: int = 0
     repeats_first_page: bool = False
     rows_listed: int = 0
@@ -120,6 +123,7 @@ class SyncPlan(ListPlan):
         for number in range(MAX_LISTINGS):
             order = _order(self.start) if self.start and not number else None
             listing = yield from self.list_pages(self._cuts()[cut], order)
+            self.outcome.hidden_changes = max(self.outcome.hidden_changes, listing.hidden_changes)
             if listing.failure and cut == 0:
                 self.outcome.failure = listing.failure
                 self.outcome.failed_at = yield from self._describe_end(listing)
@@ -144,6 +148,35 @@ class SyncPlan(ListPlan):
                 cut += 1
         self.is_up_to_date = True
         self.outcome.unexplained_repeats = min(unexplained)
+
+    def _first(self, cut: Cut) -> Generator[PageRequest, Received, Received]:
+        """Request the first page, and make sure that it is the first.
+
+        Raises:
+            ApiError: the page before it has other rows.
+        """
+        received = yield from super()._first(cut)
+        may_begin_before = cut == Cut(self.page_size) and self._may_begin_before(received.page)
+        if received.failure or not may_begin_before:
+            return received
+        before = (yield PageRequest(self.first_page - 1, *cut, may_fail=True)).page
+        self.page = before.only([])
+        if not before.keys or {*before.keys} & {*received.page.keys}:
+            return received
+        received = yield PageRequest(self.first_page, *cut)  # all of its rows may have just arrived
+        if {*before.keys} & {*received.page.keys}:
+            return received
+        raise ApiError(
+            f"Page {self.first_page - 1} of {self.name} has rows that page {self.first_page} does "
+            "not have. Nothing was loaded, as rows would be missing. Set "
+            f"{SECTION} first_page = {self.first_page - 1}."
+        )
+
+    def _may_begin_before(self, page: Page) -> bool:
+        """Return whether the list may have newer rows than those of its first page."""
+        newest = max((cursor for cursor in page.cursors if cursor is not None), default=0.0)
+        is_older = not self.start or newest < self.start.newest_known
+        return self.first_page > 0 and (self.lists_all or is_older)
 
     def _cuts(self) -> list[Cut]:
         size = self.page_size

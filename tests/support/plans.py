@@ -27,20 +27,26 @@ class Carried:
     ids: list[Any] = field(default_factory=list)  # contact ids, in the order of the pages
 
 
-def full(page_size: int = 50, end_of_list: Any = "empty", start: bool = False) -> SyncPlan:
+def full(
+    page_size: int = 50, end_of_list: Any = "empty", start: bool = False, first_page: int = 0
+) -> SyncPlan:
     """Return the plan of a full sync of leads.
 
     Args:
         page_size: the setting.
         end_of_list: the setting.
         start: the list was synced before, up to the newest row.
+        first_page: the setting.
     """
     known = StartingPoint(NEWEST.timestamp(), LAG) if start else None
-    return SyncPlan("leads", page_size, 0, end_of_list, True, known)
+    return SyncPlan("leads", page_size, first_page, end_of_list, True, known)
 
 
 def incremental(
-    minutes_before: float = 0, page_size: int = 50, end_of_list: Any = "empty"
+    minutes_before: float = 0,
+    page_size: int = 50,
+    end_of_list: Any = "empty",
+    first_page: int = 0,
 ) -> SyncPlan:
     """Return the plan of an incremental sync of leads.
 
@@ -48,9 +54,10 @@ def incremental(
         minutes_before: when the newest row known was updated, before the newest row.
         page_size: the setting.
         end_of_list: the setting.
+        first_page: the setting.
     """
     known = StartingPoint(NEWEST.timestamp() - 60 * minutes_before, LAG)
-    return SyncPlan("leads", page_size, 0, end_of_list, False, known)
+    return SyncPlan("leads", page_size, first_page, end_of_list, False, known)
 
 
 def carry_out(plan: Plan, serve: Serve, most: int = 2000) -> Carried:

@@ -8,7 +8,8 @@ import pytest
 
 from extract.errors import ApiError, KeyRefusedError
 from extract.plan import PageRequest
-from tests.support.builders import Row, lead, leads
+from extract.sync_plan import StartingPoint
+from tests.support.builders import NEWEST, Row, lead, leads
 from tests.support.plans import Events, Pages, Serve, carry_out, full, incremental, served
 
 DAY = 24 * 60  # minutes
@@ -53,6 +54,17 @@ def test_an_incremental_sync_that_meets_no_old_row_has_come_to_the_end() -> None
     plan = incremental(minutes_before=1)
     carry_out(plan, served([*leads(10), lead(11, 60)]))
     assert not plan.outcome.has_ended
+
+
+def test_changes_below_old_rows_are_reported() -> None:
+    """The list is sorted by id: what an incremental sync reads of it happens to be in order."""
+    rows = leads(300)
+    rows[200] = lead(201, 5)
+    plan = full()
+    plan.start = StartingPoint(NEWEST.timestamp() - 10 * 60, 0)
+    carry_out(plan, lambda request: rows[request.number * 50 :][:50])
+    assert plan.outcome.hidden_changes == 1
+    assert plan.outcome.is_complete
 
 
 # end
@@ -172,6 +184,45 @@ def test_a_first_page_that_was_empty_once_loses_nothing() -> None:
     plan = full()
     carried = carry_out(plan, empty_page(0, leads(120), times=1))
     assert set(carried.ids) == ids(leads(120))
+    assert plan.outcome.is_complete
+
+
+@pytest.mark.parametrize("count", [300, 40])
+@pytest.mark.parametrize("plan", [full(first_page=1), incremental(first_page=1)])
+def test_a_first_page_that_is_the_second_one_fails(plan: Any, count: int) -> None:
+    with pytest.raises(ApiError, match="first_page = 0"):
+        carry_out(plan, served(leads(count)))
+
+
+def page_zero(rows: list[Any] | Exception) -> Serve:
+    def serve(request: PageRequest) -> Any:
+        return rows if request.number == 0 else from_page_one(request)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [page_zero(leads(50)), page_zero([]), page_zero(ApiError("404"))],
+    ids=["first page", "empty", "error"],
+)
+def test_an_api_that_counts_from_one_may_have_any_page_zero(serve: Serve) -> None:
+    plan = full(first_page=1)
+    carried = carry_out(plan, serve)
+    assert plan.outcome.is_complete
+    assert set(carried.ids) == ids(leads(120))
+
+
+def test_rows_that_arrive_in_an_empty_list_do_not_change_its_first_page() -> None:
+    rows: list[Row] = []
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request.number == 0:
+            rows.append(lead(1))
+        return served(rows)(request._replace(number=max(request.number - 1, 0)))
+
+    plan = full(first_page=1)
+    carry_out(plan, serve)
     assert plan.outcome.is_complete
 
 
@@ -347,7 +398,7 @@ def test_no_rule_raises_an_alarm_while_rows_move(page_size: int) -> None:
             carried = carry_out(plan, events.serve)
             outcome = plan.outcome
             assert not outcome.is_misordered
-            assert outcome.outliers == 0
+            assert outcome.outliers == outcome.hidden_changes == 0
             assert outcome.page_size is None
             if plan.lists_all:
                 assert outcome.is_complete
