@@ -80,12 +80,13 @@ def test_two_identical_pages_are_no_failure(full_api: ApiServer, source: Source)
 
 
 def test_the_first_page_is_a_setting(
-    full_api: ApiServer, source: Source, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__ANALYTICS_API__FIRST_PAGE", "1")
+    api.fault = listing([[], leads(50), [lead(51)], []])
     synced = source.sync()
     assert synced.exit_code == 0
-    assert synced.ids() == list(range(51, 201))
+    assert synced.ids() == list(range(1, 52))
 
 
 def test_a_page_capped_below_what_was_requested_is_not_the_end(
