@@ -61,9 +61,11 @@ lint-python: $(VENV)/dev
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 
+# sqlfluff's processes leave a semaphore behind, of which Python warns
 lint-sql: $(VENV)/dev
 	@echo "lint: SQL"
-	@$(BIN)/sqlfluff lint --disable-progress-bar transform publish
+	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/sqlfluff lint --processes 2 \
+		--disable-progress-bar transform publish
 
 lint-dbt: $(VENV)/dev
 	@echo "lint: dbt project"

@@ -1,10 +1,8 @@
 """Complete runs on a PostgreSQL server, what they build beside DuckDB's, and dbt run manually."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-import psycopg2
 import pytest
 
 from extract import dbt_build
@@ -13,10 +11,8 @@ from extract.sandbox.server import ApiServer
 from publish import publication
 from tests.support.builders import Lists, Row, lead, user
 from tests.support.compiled import Compiled
-from tests.support.databases import ask
-from tests.support.dbt import PARSED, dbt_in_children, results, run_dbt
+from tests.support.databases import ask, run_dbt_on_postgres
 from tests.support.elt import Elt, Query
-from tests.support.forked import Ended
 from tests.support.jobs import bring_what_changed
 
 pytestmark = pytest.mark.xdist_group("postgres")
@@ -43,32 +39,12 @@ OF_A_RUN = (
     *("loaded_at", "first_contact_at", "signed_up_at", "converted_at", "nps_voted_at"),
     *("waiting_days", "days_to_convert"),
 )
-# all others are data tests, which each build has run
-TESTED_MANUALLY = ("test_type:unit", "dim_contacts")
 
 
 @pytest.fixture
 def query(on_postgres: str) -> Query:
     """Query the database of this test."""
     return lambda sql: ask(on_postgres, sql)
-
-
-@pytest.fixture
-def with_dbt(tmp_path: Path) -> Iterator[None]:
-    """Run dbt in forked children; the first parses the project for PostgreSQL."""
-    with dbt_in_children(tmp_path, parsed=None):
-        yield
-
-
-def run_manually(url: str, project: Path, output: Path, data_dir: Path, *arguments: str) -> Ended:
-    """Run a command of dbt as `docs/engines.md` describes it, with the parsed project of a run."""
-    parts = psycopg2.extensions.parse_dsn(url)
-    names = {"user": "username", "dbname": "database"}
-    credentials = {
-        f"DLT__CREDENTIALS__{names.get(name, name).upper()}": value for name, value in parts.items()
-    }
-    parsed = {PARSED: str(data_dir / "dbt" / "partial_parse.msgpack")}
-    return run_dbt(project, *arguments, output=output, profile="postgres", **credentials, **parsed)
 
 
 def marts_on_duckdb(
@@ -98,7 +74,7 @@ def comparable(query: Query, mart: str) -> list[str]:
     return sorted(map(repr, query(f"select {columns} from marts.{mart}")))
 
 
-@pytest.mark.usefixtures("with_dbt")
+@pytest.mark.usefixtures("with_dbt_on_postgres")
 def test_runs_bring_what_changed_to_marts_that_equal_those_of_duckdb(
     on_postgres: str,
     lists: Lists,
@@ -131,16 +107,8 @@ def test_runs_bring_what_changed_to_marts_that_equal_those_of_duckdb(
                 row.replace("\\x00", "\ufffd") for row in expected
             ), mart
 
-    # dbt run manually: it tests what readers see, and the models' logic, which no run does
-    ended = run_manually(
-        on_postgres, project, tmp_path, data_dir, "test", "--select", *TESTED_MANUALLY
-    )
-    assert ended.exit_code == 0, ended.stdout
-    kinds = [result["unique_id"].split(".")[0] for result in results(project / "target").values()]
-    assert kinds.count("unit_test") > 60
-    assert kinds.count("test") > 5
-    # but it builds nothing where readers look
-    ended = run_manually(on_postgres, project, tmp_path, data_dir, "build")
+    # dbt run manually builds nothing where readers look
+    ended = run_dbt_on_postgres(on_postgres, project, tmp_path, data_dir, "build")
     assert ended.exit_code != 0
     assert "CONTACTS_MARTS=marts_next" in ended.stdout
     assert query("select count(*) from pg_tables where schemaname = 'marts'") == [(len(built) + 1,)]

@@ -71,7 +71,7 @@ def test_cron_needs_no_folder_home_or_path_and_nothing_is_written_elsewhere(
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
 
     again = subprocess.run(
-        [sys.executable, "-m", "extract", "run"],
+        [sys.executable, "-m", "extract", "publish"],
         cwd=settings.ROOT,
         env={**environment, "PATH": os.environ["PATH"]},
         capture_output=True,

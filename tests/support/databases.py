@@ -3,11 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
+from tests.support.dbt import PARSED, dbt_in_children, run_dbt
+from tests.support.forked import Ended
 from tests.support.postgres import find_postgres, postgres_server
 from tests.support.skips import skip_without
 
@@ -37,6 +40,26 @@ def on_postgres(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("ELT__DESTINATION", "postgres")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", database)
     return database
+
+
+@pytest.fixture
+def with_dbt_on_postgres(tmp_path: Path) -> Iterator[None]:
+    """Run dbt in forked children; the first parses the project for PostgreSQL."""
+    with dbt_in_children(tmp_path, parsed=None):
+        yield
+
+
+def run_dbt_on_postgres(
+    url: str, project: Path, output: Path, data_dir: Path, *arguments: str
+) -> Ended:
+    """Run a command of dbt as `docs/engines.md` describes it, with the parsed project of a run."""
+    parts = psycopg2.extensions.parse_dsn(url)
+    names = {"user": "username", "dbname": "database"}
+    credentials = {
+        f"DLT__CREDENTIALS__{names.get(name, name).upper()}": value for name, value in parts.items()
+    }
+    parsed = {PARSED: str(data_dir / "dbt" / "partial_parse.msgpack")}
+    return run_dbt(project, *arguments, output=output, profile="postgres", **credentials, **parsed)
 
 
 def new_database(server: str, name: str = "") -> str:
