@@ -88,6 +88,7 @@ class Listing:
         self.failure: Exception | None = None
         self._last_keys: frozenset[Hashable] = frozenset()
         self._times_seen = 0
+        self._changed_before = inf
         self._pages_allowed = MIN_PAGES_OF_A_CYCLE
 
     def add(self, received: Received) -> None:
@@ -102,9 +103,11 @@ class Listing:
             self.first_page, self.first_keys = identities, keys
             self.first_count = len(identities)
             self.began_at = min(max(cursors, default=inf), received.sent_at or inf)
+            # the newest row need not be on the first page
+            self._changed_before = received.sent_at or self.began_at
         if self.order and self.order.is_passed:
             self.hidden_changes += self._count_changes(page, self.order.newest_known)
-        elif self.order and not self.order.is_broken:
+        if self.order and not self.order.is_broken:
             # rows that arrive at the head push others down to the next page
             is_first = [key not in self._last_keys for key in page.keys]
             self.order.add(list(compress(page.cursors, is_first)), self.began_at)
@@ -135,6 +138,16 @@ class Listing:
         return old >= MIN_ROWS or (old > 0 and is_short)
 
     @property
+    def is_sorted(self) -> bool | None:
+        """Whether all pages are in the order of `last_update`, None if that is not known.
+
+        Rows that come again do not show it: so many rows may have arrived at the head.
+        """
+        if self.hidden_changes or (self.order and self.order.is_broken and not self.repeats):
+            return False
+        return True if self.order and self.has_ended and not self.order.outliers else None
+
+    @property
     def repeats(self) -> int:
         """How many rows had been listed before."""
         return len(self.keys) - self.keys.distinct()
@@ -159,7 +172,7 @@ class Listing:
         changed = [
             key
             for key, cursor in zip(page.keys, page.cursors, strict=True)
-            if cursor is not None and newest_known < cursor < self.began_at
+            if cursor is not None and newest_known < cursor < self._changed_before
         ]
         return self.keys.has(changed).count(False) if changed else 0
 

@@ -80,7 +80,8 @@ class DescendingOrder:
         self._outliers_left = allowed - found - across
         self.outliers += found + (late + across if late + across > 1 else 0)
         self._rows_in_order += len(values) - found - across - late
-        self.is_passed = not self.is_broken and self._descends_below(in_order)
+        is_passed = not self.is_broken and self._descends_below(in_order)
+        self.is_passed = self.is_passed or is_passed
 
     def _descends_below(self, values: Sequence[float]) -> bool:
         """Return whether the end of a page proves that all later rows are older.

@@ -104,6 +104,9 @@ class Reading:
                 if self.outcomes[name].is_complete
             }
         state.remember_project(self.pipeline, self._project.app_id)
+        state.remember_order(
+            self.pipeline, {name: outcome.is_sorted for name, outcome in self.outcomes.items()}
+        )
 
     @property
     def is_up_to_date(self) -> bool:
@@ -160,6 +163,9 @@ class Reading:
         for name in earlier.keys() & names:
             self.outcomes[name].is_misordered |= earlier[name].is_misordered
             self.outcomes[name].outliers += earlier[name].outliers
+            self.outcomes[name].hidden_changes += earlier[name].hidden_changes
+            if earlier[name].is_sorted is False:
+                self.outcomes[name].is_sorted = False
         self.pipeline.normalize()
         pa.default_memory_pool().release_unused()
         self.load_ids.append(load_id)
@@ -220,19 +226,15 @@ def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
             f"some. The list was read with {outcome.page_size} rows per page: set "
             f"[sources.{settings.SECTION}] page_size = {outcome.page_size}."
         )
-    if outcome.is_misordered:
+    if outcome.is_misordered or outcome.is_sorted is False:
+        found = f"found {outcome.hidden_changes} changes that incremental syncs had missed"
         yield (
             f"{name}: the pages are not in the requested order, newest `last_update` first, so an "
-            "incremental sync would miss changes. A full sync was made."
+            "incremental sync would miss changes. A full sync "
+            f"{found if outcome.hidden_changes else 'was made'}."
         )
     elif outcome.outliers:
         yield f"{name}: {outcome.outliers} rows are not in the order of `last_update`."
-    if outcome.hidden_changes:
-        yield (
-            f"{name}: {outcome.hidden_changes} changes were found only because this was a full "
-            "sync: the API lists them below rows that are older. Set [elt] full_read_days = 0.01, "
-            "so that each run makes a full sync."
-        )
     if outcome.unexplained_repeats:
         reason = (
             f"The first page comes twice: set [sources.{settings.SECTION}] first_page = 1."

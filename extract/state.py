@@ -67,6 +67,19 @@ def remember_project(pipeline: dlt.Pipeline, app_id: str | None) -> None:
             state["app_id"] = app_id
 
 
+def remember_order(pipeline: dlt.Pipeline, is_sorted: Mapping[str, bool | None]) -> None:
+    """Remember which lists are not sorted by `last_update`: each sync of these is a full one.
+
+    Args:
+        pipeline: the pipeline.
+        is_sorted: by list; None where it is not known, which changes nothing.
+    """
+    with _source_state(pipeline) as state:
+        known = {name for name, is_in_order in is_sorted.items() if is_in_order is not None}
+        unsorted = {name for name in known if not is_sorted[name]}
+        state["unsorted"] = sorted({*state.get("unsorted", ())} - known | unsorted)
+
+
 def newest_cursors(pipeline: dlt.Pipeline) -> dict[str, float]:
     """Return the newest cursor of each list that was synced, in UNIX seconds."""
     with _source_state(pipeline) as state:
@@ -86,9 +99,9 @@ def is_full_sync_postponed(pipeline: dlt.Pipeline) -> bool:
 def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days: float) -> set[str]:
     """Return the lists that must be read whole.
 
-    Those that have no cursor, those of which a full read was begun and not finished, and those of
-    which the last one is `full_read_days` old (0: it may have any age) or not known. After one that
-    could not be completed, none is due for its age for a day.
+    Those that have no cursor, those that are not sorted, those of which a full read was begun and
+    not finished, and those of which the last one is `full_read_days` old (0: it may have any age)
+    or not known. After one that could not be completed, none is due for its age for a day.
     """
     is_postponed = is_full_sync_postponed(pipeline)
     with _source_state(pipeline) as state:
@@ -99,6 +112,7 @@ def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days:
             for name in names
             if name not in state.get("resources", {})
             or name in unfinished
+            or name in state.get("unsorted", ())
             or (finished.get(name, 0) <= oldest and not is_postponed)
         }
 

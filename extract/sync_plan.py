@@ -35,6 +35,10 @@ class StartingPoint(NamedTuple):
     lag: float
 
 
+# before the first sync all is new, and in order but for what is within the overlap
+NO_SYNC = StartingPoint(settings.LAG_SECONDS, settings.LAG_SECONDS)
+
+
 @dataclass
 class Outcome:
     """What one sync of an endpoint proved.
@@ -42,7 +46,8 @@ class Outcome:
     Attributes:
         is_complete: all rows were listed, so one that was not is deleted.
         is_up_to_date: all rows that changed since the last sync were listed.
-        is_misordered: the pages of an incremental sync do not descend by `last_update`.
+        is_sorted: whether all pages of a full sync descend by `last_update`; None if not known.
+        is_misordered: those that an incremental sync read do not.
         has_ended: an incremental sync came to the end of the list before it met an old row.
         outliers: rows in the wrong place.
         hidden_changes: changes that only the full sync found, as they were listed below old rows.
@@ -57,6 +62,7 @@ class Outcome:
 
     is_complete: bool = False
     is_up_to_date: bool = False
+    is_sorted: bool | None = None
     is_misordered: bool = False
     has_ended: bool = False
     outliers: int = 0
@@ -121,9 +127,11 @@ class SyncPlan(ListPlan):
         cut = early_ends = 0
         unexplained: list[int] = []
         for number in range(MAX_LISTINGS):
-            order = _order(self.start) if self.start and not number else None
+            order = None if number else _order(self.start or NO_SYNC)
             listing = yield from self.list_pages(self._cuts()[cut], order)
-            self.outcome.hidden_changes = max(self.outcome.hidden_changes, listing.hidden_changes)
+            if order:
+                self.outcome.is_sorted = listing.is_sorted
+                self.outcome.hidden_changes = listing.hidden_changes
             if listing.failure and cut == 0:
                 self.outcome.failure = listing.failure
                 self.outcome.failed_at = yield from self._describe_end(listing)

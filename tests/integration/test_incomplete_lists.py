@@ -10,7 +10,7 @@ import pytest
 from extract.sandbox.server import ApiServer, ListRequest, Reply
 from tests.support.builders import Lists, Load, Row, lead, leads, listing, users
 from tests.support.elt import Elt, Query
-from tests.support.syncs import lead_ids, mode, pages
+from tests.support.syncs import DAYS, lead_ids, mode, pages
 
 pytestmark = pytest.mark.usefixtures("without_models")
 
@@ -45,6 +45,26 @@ def test_a_list_in_the_wrong_order_is_read_whole_with_a_warning(
     assert [warning.split(",")[0] for warning in warnings] == [
         "leads: the pages are not in the requested order",
         "users: the pages are not in the requested order",
+    ]
+
+
+def test_a_list_that_is_in_order_by_chance_gets_full_syncs_once_it_is_noticed(
+    lists: Lists, api: ApiServer, loaded: Load, elt: Elt, query: Query, full_syncs: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It is sorted by id, and what did not change since it came is in the order of the ids."""
+    loaded(leads(120), users(3))
+    api.fault = lambda request: reply(lists[request.name], request)
+    lists["leads"][99] = lead(100, 0.5, name="changed")
+    (warning,) = json.loads(elt("run", "--json").stdout)["warnings"]
+    assert warning.startswith("leads: the pages are not in the requested order")
+    assert "found 1 changes that incremental syncs had missed" in warning
+    monkeypatch.setenv(DAYS, "0")
+    lists["leads"][79] = lead(80, -1, name="changed")
+    assert elt("run").exit_code == 0
+    assert query("select crmhero_user_id from raw.leads where name = 'changed' order by all") == [
+        (80,),
+        (100,),
     ]
 
 

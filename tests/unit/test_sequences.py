@@ -1,10 +1,12 @@
 """Prefetching when the requests of one endpoint differ in more than the page."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 
+from extract import ahead
 from extract.ahead import ReadAhead
 from extract.client import http_session
 from extract.rows import Page
@@ -13,6 +15,18 @@ from tests.support.builders import Lists, leads
 from tests.support.elt import API_KEY
 
 PER_PAGE = 10
+
+
+class WatchedThreads(ThreadPoolExecutor):
+    """Threads whose requests a test can wait for."""
+
+    requests: list[Future[Any]]
+
+    def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
+        """Remember the request."""
+        future = super().submit(*arguments, **options)
+        self.requests.append(future)
+        return future
 
 
 class Reader:
@@ -43,8 +57,7 @@ class Reader:
 
     def asked(self, direction: str = "desc", per_page: int = PER_PAGE) -> list[int]:
         """Return the pages that were requested until now, sorted."""
-        with self.ahead:
-            pass  # its end waits for what is in flight
+        wait(WatchedThreads.requests)
         return sorted(
             request.page
             for request in self.api.requests
@@ -53,8 +66,10 @@ class Reader:
 
 
 @pytest.fixture
-def reader(lists: Lists, api: ApiServer) -> Iterator[Reader]:
+def reader(lists: Lists, api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     """Reads 300 leads on 30 pages."""
+    monkeypatch.setattr(ahead, "ThreadPoolExecutor", WatchedThreads)
+    monkeypatch.setattr(WatchedThreads, "requests", [], raising=False)
     lists["leads"] = leads(300)
     reader = Reader(api)
     with reader.ahead:

@@ -53,6 +53,16 @@ def test_a_full_sync_is_due_after_so_many_days(days_ago: float, due: set[str]) -
     assert state.full_reads_due(synced(days_ago), BOTH, 7) == due
 
 
+def test_each_sync_of_a_list_that_is_not_sorted_is_a_full_one_until_it_is() -> None:
+    pipeline = synced()
+    state.remember_order(pipeline, {"leads": False, "users": True})
+    assert state.full_reads_due(pipeline, BOTH, 7) == {"leads"}
+    state.remember_order(pipeline, {"leads": None})
+    assert state.full_reads_due(pipeline, BOTH, 7) == {"leads"}
+    state.remember_order(pipeline, {"leads": True})
+    assert state.full_reads_due(pipeline, BOTH, 7) == set()
+
+
 def test_each_resource_has_a_full_sync_of_its_own() -> None:
     pipeline = synced()
     pipeline.source["full_reads"]["leads"] -= 7 * 86400

@@ -64,7 +64,29 @@ def test_changes_below_old_rows_are_reported() -> None:
     plan.start = StartingPoint(NEWEST.timestamp() - 10 * 60, 0)
     carry_out(plan, lambda request: rows[request.number * 50 :][:50])
     assert plan.outcome.hidden_changes == 1
+    assert plan.outcome.is_sorted is False
     assert plan.outcome.is_complete
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_sorted"),
+    [
+        (leads(300), True),
+        (leads(300)[::-1], False),
+        ([*leads(250), *leads(300)[:249:-1]], False),
+        # a row in the wrong place proves nothing
+        ([*leads(120), lead(500, 9999), *leads(300)[120:]], None),
+        # pages that come again can have been pushed down by rows that arrived
+        ([*leads(150), *leads(100), *leads(300)[150:]], None),
+    ],
+    ids=["in order", "oldest first", "last page oldest first", "one row", "pages again"],
+)
+def test_a_full_sync_shows_whether_a_list_is_sorted(
+    rows: list[Row], is_sorted: bool | None
+) -> None:
+    plan = full()
+    carry_out(plan, lambda request: rows[request.number * 50 :][:50])
+    assert plan.outcome.is_sorted is is_sorted
 
 
 # end
@@ -399,6 +421,7 @@ def test_no_rule_raises_an_alarm_while_rows_move(page_size: int) -> None:
             outcome = plan.outcome
             assert not outcome.is_misordered
             assert outcome.outliers == outcome.hidden_changes == 0
+            assert outcome.is_sorted is not False
             assert outcome.page_size is None
             if plan.lists_all:
                 assert outcome.is_complete
