@@ -139,13 +139,12 @@ class Listing:
 
     @property
     def is_sorted(self) -> bool | None:
-        """Whether all pages are in the order of `last_update`, None if that is not known.
-
-        Rows that come again do not show it: so many rows may have arrived at the head.
-        """
-        if self.hidden_changes or (self.order and self.order.is_broken and not self.repeats):
+        """Whether the list is in the order of `last_update`, None if that is not known."""
+        if self.hidden_changes:
             return False
-        return True if self.order and self.has_ended and not self.order.outliers else None
+        order = self.order
+        is_sorted = order and self.has_ended and not order.is_broken and not order.outliers
+        return True if is_sorted else None
 
     @property
     def repeats(self) -> int:

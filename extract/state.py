@@ -48,6 +48,7 @@ def bind(pipeline: dlt.Pipeline, base_url: str, rebind: bool, elsewhere: str) ->
             )
         if bound != base_url:
             state.pop("resources", None)
+            state.pop("unsorted", None)
             for name in settings.ENDPOINTS:
                 state.setdefault("unfinished", {}).setdefault(name, 0)
         state["base_url"] = base_url

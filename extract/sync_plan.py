@@ -35,10 +35,6 @@ class StartingPoint(NamedTuple):
     lag: float
 
 
-# before the first sync all is new, and in order but for what is within the overlap
-NO_SYNC = StartingPoint(settings.LAG_SECONDS, settings.LAG_SECONDS)
-
-
 @dataclass
 class Outcome:
     """What one sync of an endpoint proved.
@@ -46,8 +42,9 @@ class Outcome:
     Attributes:
         is_complete: all rows were listed, so one that was not is deleted.
         is_up_to_date: all rows that changed since the last sync were listed.
-        is_sorted: whether all pages of a full sync descend by `last_update`; None if not known.
-        is_misordered: those that an incremental sync read do not.
+        is_sorted: whether a full sync found the list in the order of `last_update`; None where that
+            is not known.
+        is_misordered: the pages of an incremental sync do not descend by `last_update`.
         has_ended: an incremental sync came to the end of the list before it met an old row.
         outliers: rows in the wrong place.
         hidden_changes: changes that only the full sync found, as they were listed below old rows.
@@ -127,7 +124,7 @@ class SyncPlan(ListPlan):
         cut = early_ends = 0
         unexplained: list[int] = []
         for number in range(MAX_LISTINGS):
-            order = None if number else _order(self.start or NO_SYNC)
+            order = _order(self.start) if self.start and not number else None
             listing = yield from self.list_pages(self._cuts()[cut], order)
             if order:
                 self.outcome.is_sorted = listing.is_sorted

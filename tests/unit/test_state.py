@@ -141,10 +141,10 @@ def test_a_warehouse_is_bound_to_the_first_api() -> None:
 
 def test_rebinding_makes_full_syncs_of_all_resources_due() -> None:
     pipeline = synced()
-    pipeline.source["base_url"] = API
+    pipeline.source |= {"base_url": API, "unsorted": ["leads"]}
     state.bind(pipeline, MOVED, rebind=True, elsewhere="another folder")
     assert pipeline.source["base_url"] == MOVED
-    assert "resources" not in pipeline.source
+    assert not pipeline.source.keys() & {"resources", "unsorted"}
     assert state.full_reads_due(pipeline, BOTH, 0) == BOTH
     pipeline.source["resources"] = {name: {} for name in BOTH}
     assert state.full_reads_due(pipeline, BOTH, 0) == BOTH, "even if they have cursors"

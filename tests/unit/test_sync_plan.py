@@ -72,19 +72,16 @@ def test_changes_below_old_rows_are_reported() -> None:
     ("rows", "is_sorted"),
     [
         (leads(300), True),
-        (leads(300)[::-1], False),
-        ([*leads(250), *leads(300)[:249:-1]], False),
-        # a row in the wrong place proves nothing
+        # in the wrong order, but no change is hidden
+        ([*leads(250), *leads(300)[:249:-1]], None),
         ([*leads(120), lead(500, 9999), *leads(300)[120:]], None),
-        # pages that come again can have been pushed down by rows that arrived
-        ([*leads(150), *leads(100), *leads(300)[150:]], None),
     ],
-    ids=["in order", "oldest first", "last page oldest first", "one row", "pages again"],
+    ids=["in order", "last page oldest first", "one row"],
 )
-def test_a_full_sync_shows_whether_a_list_is_sorted(
+def test_only_a_list_that_is_wholly_in_order_is_sorted(
     rows: list[Row], is_sorted: bool | None
 ) -> None:
-    plan = full()
+    plan = full(start=True)
     carry_out(plan, lambda request: rows[request.number * 50 :][:50])
     assert plan.outcome.is_sorted is is_sorted
 
