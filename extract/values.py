@@ -42,6 +42,7 @@ TIMESTAMP = re.compile(
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
     r"( ?(Z|UTC?|GMT|[+-][01][0-9](:?[0-9]{2})?))?)?"
 )
+UTC_NAMES = ("UTC", "UT", "GMT")
 PHP_DATE = re.compile(r'"DATE": ?"([^"]*)"')
 PHP_ZONE = re.compile(r'"TIMEZONE": ?"([^"]*)"')
 RFC_2822 = re.compile(
@@ -59,25 +60,38 @@ def parse_moment(value: Any) -> datetime | None:
     """
     try:
         text = (as_text(value) or "").strip(BLANKS).upper()
-        if NUMBER.fullmatch(text) and len(text) <= MAX_NUMBER_LENGTH:
-            for units in UNIX_UNITS:
-                if UNIX_SECONDS[0] * units <= float(text) < UNIX_SECONDS[1] * units:
-                    return datetime.fromtimestamp(float(text) / units, UTC)
-            return None
-        if text[:1] == "{":
-            php = (PHP_DATE.search(text), PHP_ZONE.search(text))
-            text = " ".join(found[1] for found in php if found).strip()
-        elif found := RFC_2822.fullmatch(text):
-            day, month, year, time, zone = found.group(3, 4, 5, 6, 8)
-            month_number = MONTHS.index(month) + 1
-            text = f"{year}-{month_number:02d}-{int(day):02d} {time} {zone or ''}".rstrip()
-        if TIMESTAMP.fullmatch(text):
-            zone = re.sub("(UTC?|GMT)$", "Z", text[16:]).replace(" ", "")
-            moment = datetime.fromisoformat(text[:16] + zone)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not TIMESTAMP.fullmatch(text):
+            if NUMBER.fullmatch(text) and len(text) <= MAX_NUMBER_LENGTH:
+                return _from_unix_time(float(text))
+            text = _as_timestamp(text)
+            if not TIMESTAMP.fullmatch(text):
+                return None
+        zone = text[16:].replace(" ", "")
+        if zone.endswith(UTC_NAMES):
+            zone = zone.rstrip("UTCGM") + "Z"
+        moment = datetime.fromisoformat(text[:16] + zone)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError:
-        pass
+        return None
+
+
+def _from_unix_time(number: float) -> datetime | None:
+    for units in UNIX_UNITS:
+        if UNIX_SECONDS[0] * units <= number < UNIX_SECONDS[1] * units:
+            return datetime.fromtimestamp(number / units, UTC)
     return None
+
+
+def _as_timestamp(text: str) -> str:
+    """Return a timestamp in a spelling of PHP or RFC 2822 as `TIMESTAMP` has it; others as is."""
+    if text[:1] == "{":
+        php = (PHP_DATE.search(text), PHP_ZONE.search(text))
+        return " ".join(found[1] for found in php if found).strip()
+    if found := RFC_2822.fullmatch(text):
+        day, month, year, time, zone = found.group(3, 4, 5, 6, 8)
+        month_number = MONTHS.index(month) + 1
+        return f"{year}-{month_number:02d}-{int(day):02d} {time} {zone or ''}".rstrip()
+    return text
 
 
 def as_text(value: Any) -> str | None:
