@@ -54,13 +54,16 @@ class ListPlan(Plan):
         """
         listing = Listing(cut, self.first_page, order)
         received = yield from self._first(cut)
-        while self._reads_on(listing, received):
-            if listing.is_endless and not (yield from self._is_pushed_back(listing)):
-                listing.failure = self._endless(listing)
-                break
+        while True:
+            reads_on = self._reads_on(listing, received)
             if self._refuses_size(listing, received) and self.uses_smaller_pages(listing):
                 again = order and DescendingOrder(order.starting_point, order.newest_known)
                 return (yield from self.list_pages(Cut(self.page_size), again))
+            if not reads_on:
+                break
+            if listing.is_endless and not (yield from self._is_pushed_back(listing)):
+                listing.failure = self._endless(listing)
+                break
             if self._is_last(listing, received):
                 listing.has_ended = True
                 break
@@ -78,7 +81,9 @@ class ListPlan(Plan):
         news: list[Hashable] = []
         for number in range(self.first_page, self.first_page + HEAD_PAGES):
             # the next sync reads these changes, too
-            page = (yield PageRequest(number, self.page_size, may_fail=self.is_up_to_date)).page
+            received = yield PageRequest(number, self.page_size, may_fail=self.is_up_to_date)
+            page = received.page
+            listing.confirm_hidden(received)
             versions = page.versions()
             is_known = listing.versions.has(versions)
             read = set(news)

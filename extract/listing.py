@@ -63,7 +63,8 @@ class Listing:
         identities: their keys, or where a page has none, hashes of its rows.
         versions: of all rows: what changes with the row.
         began_at: by the clock of the API, in UNIX seconds.
-        hidden_changes: rows that changed since the last sync, below those that had not.
+        hidden: keys of rows that changed since the last sync, below those that had not.
+        has_gap: new rows followed a page of fewer rows than requested, so others may be between.
         last_page: that had rows.
         end: the number of the page that was requested last.
         has_ended: the list has come to its end.
@@ -81,14 +82,14 @@ class Listing:
         self.identities = Hashes()
         self.versions = Hashes()
         self.began_at = inf
-        self.hidden_changes = 0
+        self.hidden: list[Hashable] = []
+        self.has_gap = False
         self.last_page: Page | None = None
         self.end = first_page
         self.has_ended = False
         self.failure: Exception | None = None
         self._last_keys: frozenset[Hashable] = frozenset()
         self._times_seen = 0
-        self._changed_before = inf
         self._pages_allowed = MIN_PAGES_OF_A_CYCLE
 
     def add(self, received: Received) -> None:
@@ -103,10 +104,10 @@ class Listing:
             self.first_page, self.first_keys = identities, keys
             self.first_count = len(identities)
             self.began_at = min(max(cursors, default=inf), received.sent_at or inf)
-            # the newest row need not be on the first page
-            self._changed_before = received.sent_at or self.began_at
+        if self.last_page and len(self.last_page.identities()) < self.cut.size:
+            self.has_gap |= not all(self.keys.has(page.keys))
         if self.order and self.order.is_passed:
-            self.hidden_changes += self._count_changes(page, self.order.newest_known)
+            self.hidden += self._changes(page, self.order.newest_known)
         if self.order and not self.order.is_broken:
             # rows that arrive at the head push others down to the next page
             is_first = [key not in self._last_keys for key in page.keys]
@@ -140,7 +141,7 @@ class Listing:
     @property
     def is_sorted(self) -> bool | None:
         """Whether the list is in the order of `last_update`, None if that is not known."""
-        if self.hidden_changes:
+        if self.hidden:
             return False
         order = self.order
         is_sorted = order and self.has_ended and not order.is_broken and not order.outliers
@@ -166,14 +167,20 @@ class Listing:
         self._pages_allowed = int(2 * pages_needed) + MIN_PAGES_OF_A_CYCLE
         return self.pages > self._pages_allowed
 
-    def _count_changes(self, page: Page, newest_known: float) -> int:
-        """Count the rows of a page that changed since the last sync, and were not listed before."""
+    def _changes(self, page: Page, newest_known: float) -> list[Hashable]:
+        """Return the rows of a page that changed since the last sync, and were not listed."""
         changed = [
             key
             for key, cursor in zip(page.keys, page.cursors, strict=True)
-            if cursor is not None and newest_known < cursor < self._changed_before
+            if cursor is not None and cursor > newest_known
         ]
-        return self.keys.has(changed).count(False) if changed else 0
+        is_known = self.keys.has(changed) if changed else []
+        return [key for key, known in zip(changed, is_known, strict=True) if not known]
+
+    def confirm_hidden(self, received: Received) -> None:
+        """Take a page of the head, which shows rows that were pushed down from there."""
+        pushed = set(self.hidden if received.failure else received.page.keys)
+        self.hidden = [key for key in self.hidden if key not in pushed]
 
     def comes_again(self, page: Page) -> bool:
         """Return whether a page has the same rows as the one before it."""
@@ -193,7 +200,8 @@ class Listing:
             is_other_cut: whether its page size has to be proven.
         """
         has_size = not is_other_cut or self.first_count == self.cut.size or self.pages == 1
-        return self.has_ended and has_size and (self.cut.direction == "desc" or not arrived)
+        is_still = self.cut.direction == "desc" or not arrived
+        return self.has_ended and has_size and is_still and not self.has_gap
 
 
 def _keys_of(page: Page) -> frozenset[Hashable]:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from extract import settings, state, warehouse
 from extract.ahead import ReadAhead
 from extract.batches import ListCounts
-from extract.customer import CustomerProject
+from extract.customer import CustomerProject, project_id
 from extract.engines import Engine
 from extract.errors import SettingsError
 from extract.failures import plain_error
@@ -76,7 +76,7 @@ class Reading:
         self._newest_known = state.newest_cursors(self.pipeline)
         with self._engine.opened(self.pipeline) as opened:
             self.rows_held = {name: opened.rows_held(name) for name in settings.ENDPOINTS}
-            app_id = state.app_id(self.pipeline) or opened.app_id()
+            app_id = project_id(state.app_id(self.pipeline) or opened.app_id())
         self._project = CustomerProject(None if self._rebind else app_id)
         self._begin_full(whole | state.full_reads_due(self.pipeline, names, full_read_days))
         self._extract(names)
@@ -203,7 +203,7 @@ class Reading:
         outcome = self.outcomes[name]
         if outcome.is_misordered:
             return True
-        if outcome.unexplained_repeats:
+        if outcome.unexplained_repeats or outcome.has_gap:
             return not state.is_full_sync_postponed(self.pipeline)
         if not outcome.has_ended:
             return False
@@ -235,6 +235,11 @@ def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
         )
     elif outcome.outliers:
         yield f"{name}: {outcome.outliers} rows are not in the order of `last_update`."
+    if outcome.has_gap:
+        yield (
+            f"{name}: pages have fewer rows than requested, although others follow, so rows may be "
+            "missing. Nothing was deleted. The full sync is tried again in a day."
+        )
     if outcome.unexplained_repeats:
         reason = (
             f"The first page comes twice: set [sources.{settings.SECTION}] first_page = 1."

@@ -82,12 +82,16 @@ def remember_order(pipeline: dlt.Pipeline, is_sorted: Mapping[str, bool | None])
 
 
 def newest_cursors(pipeline: dlt.Pipeline) -> dict[str, float]:
-    """Return the newest cursor of each list that was synced, in UNIX seconds."""
+    """Return the newest cursor of each list, in UNIX seconds, once it was synced completely.
+
+    Before that, a full sync cannot do without a page.
+    """
     with _source_state(pipeline) as state:
         return {
             name: cursor["last_value"]
             for name, resource in state.get("resources", {}).items()
-            if (cursor := resource.get("incremental", {}).get(settings.CURSOR))
+            if name in state.get("full_reads", {})
+            and (cursor := resource.get("incremental", {}).get(settings.CURSOR))
         }
 
 

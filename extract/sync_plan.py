@@ -48,6 +48,7 @@ class Outcome:
         has_ended: an incremental sync came to the end of the list before it met an old row.
         outliers: rows in the wrong place.
         hidden_changes: changes that only the full sync found, as they were listed below old rows.
+        has_gap: pages had fewer rows than requested, although others followed.
         unexplained_repeats: rows that were listed twice although none had moved.
         repeats_first_page: they are those of the first page, which has two numbers.
         rows_listed: distinct rows of the last listing.
@@ -64,6 +65,7 @@ class Outcome:
     has_ended: bool = False
     outliers: int = 0
     hidden_changes: int = 0
+    has_gap: bool = False
     unexplained_repeats: int = 0
     repeats_first_page: bool = False
     rows_listed: int = 0
@@ -118,6 +120,7 @@ class SyncPlan(ListPlan):
         if repeats := listing.repeats:
             arrived = yield from self.read_head(listing)
             self.outcome.unexplained_repeats = max(0, repeats - len(arrived))
+        self.outcome.has_gap = listing.has_gap
         self.is_up_to_date = not order.is_broken
 
     def _full(self) -> Requests:
@@ -126,15 +129,15 @@ class SyncPlan(ListPlan):
         for number in range(MAX_LISTINGS):
             order = _order(self.start) if self.start and not number else None
             listing = yield from self.list_pages(self._cuts()[cut], order)
-            if order:
-                self.outcome.is_sorted = listing.is_sorted
-                self.outcome.hidden_changes = listing.hidden_changes
             if listing.failure and cut == 0:
                 self.outcome.failure = listing.failure
                 self.outcome.failed_at = yield from self._describe_end(listing)
                 return
             ends_early = yield from self._read_end(listing)
             arrived = len((yield from self.read_head(listing)))
+            if order:
+                self.outcome.is_sorted = listing.is_sorted
+                self.outcome.hidden_changes = len(listing.hidden)
             self.outcome.rows_listed = listing.keys.distinct()
             repeats = listing.repeats - arrived
             self.outcome.repeats_first_page = listing.repeats_first_page
@@ -152,7 +155,8 @@ class SyncPlan(ListPlan):
                 unexplained += [repeats] if repeats > 0 else []
                 cut += 1
         self.is_up_to_date = True
-        self.outcome.unexplained_repeats = min(unexplained)
+        self.outcome.has_gap = not unexplained
+        self.outcome.unexplained_repeats = min(unexplained, default=0)
 
     def _first(self, cut: Cut) -> Generator[PageRequest, Received, Received]:
         """Request the first page, and make sure that it is the first.
@@ -180,8 +184,7 @@ class SyncPlan(ListPlan):
     def _may_begin_before(self, page: Page) -> bool:
         """Return whether the list may have newer rows than those of its first page."""
         newest = max((cursor for cursor in page.cursors if cursor is not None), default=0.0)
-        is_older = not self.start or newest < self.start.newest_known
-        return self.first_page > 0 and (self.lists_all or is_older)
+        return self.first_page > 0 and (not self.start or newest != self.start.newest_known)
 
     def _cuts(self) -> list[Cut]:
         size = self.page_size
@@ -198,10 +201,16 @@ class SyncPlan(ListPlan):
             return False
         found = Hashes()
         oldest: Hashable = None
-        number = self.first_page
+        begin = number = self.first_page
+        last_undated = begin + END_PAGES
         while True:
             page = (yield PageRequest(number, listing.cut.size, "asc", may_fail=True)).page
-            if number == self.first_page and not is_other_end(page, listing):
+            is_undated = page.keys and not has_cursor(page)
+            if is_undated and page.identities() != listing.first_page and begin < last_undated:
+                self.page = page.only([])
+                begin = number = number + 1
+                continue
+            if number == begin and not is_other_end(page, listing):
                 self.page = page.only([])
                 return (yield from self._read_beyond(listing))
             is_old = _is_old(page, listing)
@@ -210,12 +219,12 @@ class SyncPlan(ListPlan):
             self.page = page.only(missed)
             if not any(missed):
                 break
-            if number == self.first_page and missed[is_old.index(True)]:
+            if number == begin and missed[is_old.index(True)]:
                 oldest = page.keys[is_old.index(True)]
             found.add(self.page.keys)
             number += 1
         self.outcome.rows_found = len(found)
-        return oldest is not None and (yield from self._ends_before(oldest, listing))
+        return oldest is not None and (yield from self._ends_before(oldest, listing, begin))
 
     def _read_beyond(self, listing: Listing) -> Generator[PageRequest, Received, bool]:
         """Look beyond the end for rows, if the API cannot show the other end.
@@ -247,20 +256,20 @@ class SyncPlan(ListPlan):
         return bool(found)
 
     def _ends_before(
-        self, key: Hashable, listing: Listing
+        self, key: Hashable, listing: Listing, begin: int
     ) -> Generator[PageRequest, Received, bool]:
-        """Return whether the list ends before its oldest row.
+        """Return whether the list ends before its oldest row, which is on the page `begin`.
 
         It does not if the row moved to the last page, because others left the list, or if it left
         the list itself.
         """
         for number in range(listing.end, max(self.first_page, listing.end - END_PAGES) - 1, -1):
             page = (yield PageRequest(number, *listing.cut, may_fail=True)).page
-            if page.keys:
-                if key in page.keys:
-                    return False
+            if key in page.keys:
+                return False
+            if has_cursor(page):
                 break
-        oldest = yield PageRequest(self.first_page, listing.cut.size, "asc", may_fail=True)
+        oldest = yield PageRequest(begin, listing.cut.size, "asc", may_fail=True)
         return key in oldest.page.keys
 
     def _describe_end(self, listing: Listing) -> Generator[PageRequest, Received, str]:
@@ -281,6 +290,11 @@ def _order(start: StartingPoint) -> DescendingOrder:
 def _is_old(page: Page, listing: Listing) -> list[bool]:
     """Return for each row whether it has not changed since a listing began."""
     return [cursor is not None and cursor <= listing.began_at for cursor in page.cursors]
+
+
+def has_cursor(page: Page) -> bool:
+    """Return whether a page has a row with a cursor."""
+    return any(cursor is not None for cursor in page.cursors)
 
 
 def is_other_end(page: Page, listing: Listing) -> bool:

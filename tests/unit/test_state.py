@@ -53,6 +53,12 @@ def test_a_full_sync_is_due_after_so_many_days(days_ago: float, due: set[str]) -
     assert state.full_reads_due(synced(days_ago), BOTH, 7) == due
 
 
+def test_a_cursor_counts_once_the_list_was_synced_completely() -> None:
+    cursors = {name: {"incremental": {settings.CURSOR: {"last_value": 5.0}}} for name in BOTH}
+    pipeline = remembered(resources=cursors, full_reads={"leads": 1.0})
+    assert state.newest_cursors(pipeline) == {"leads": 5.0}
+
+
 def test_each_sync_of_a_list_that_is_not_sorted_is_a_full_one_until_it_is() -> None:
     pipeline = synced()
     state.remember_order(pipeline, {"leads": False, "users": True})

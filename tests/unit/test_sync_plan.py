@@ -68,6 +68,22 @@ def test_changes_below_old_rows_are_reported() -> None:
     assert plan.outcome.is_complete
 
 
+def test_rows_that_are_imported_during_a_full_sync_are_not_below_old_rows() -> None:
+    """More rows than a page come to the head, and push some down behind it."""
+    rows = leads(600)
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        if request == PageRequest(1, 50) and len(rows) == 600:
+            rows.extend(lead(1000 + n, -1 - n / 100) for n in range(60))
+        return served(rows)(request)
+
+    plan = full(start=True)
+    carry_out(plan, lambda request: serve(request._replace(may_fail=False)))
+    assert len(rows) == 660
+    assert plan.outcome.hidden_changes == 0
+    assert plan.outcome.is_sorted is not False
+
+
 @pytest.mark.parametrize(
     ("rows", "is_sorted"),
     [
@@ -186,6 +202,23 @@ def test_rows_that_cannot_be_dated_do_not_make_a_list_truncated() -> None:
     assert plan.outcome.is_complete
 
 
+@pytest.mark.parametrize("undated", [20, 60])
+def test_rows_without_a_date_at_the_other_end_do_not_hide_an_early_end(undated: int) -> None:
+    """They are last in descending order, first in ascending."""
+    dated, last = leads(240), [lead(500 + n, last_update=None) for n in range(undated)]
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        rows = [*dated, *last]
+        if request.direction == "desc":
+            return rows[request.number * 50 :][:50] if request.number < 2 else []
+        return rows[::-1][request.number * 50 :][:50]
+
+    plan = full()
+    carried = carry_out(plan, serve)
+    assert plan.outcome.is_truncated
+    assert ids(dated) <= set(carried.ids)
+
+
 # first page and page size
 
 
@@ -211,6 +244,11 @@ def test_a_first_page_that_was_empty_once_loses_nothing() -> None:
 def test_a_first_page_that_is_the_second_one_fails(plan: Any, count: int) -> None:
     with pytest.raises(ApiError, match="first_page = 0"):
         carry_out(plan, served(leads(count)))
+
+
+def test_a_first_page_that_became_the_second_one_fails_even_if_all_its_rows_changed() -> None:
+    with pytest.raises(ApiError, match="first_page = 0"):
+        carry_out(incremental(minutes_before=120, first_page=1), served(leads(300)))
 
 
 def page_zero(rows: list[Any] | Exception) -> Serve:
@@ -272,6 +310,42 @@ def test_the_page_size_is_settled_in_an_incremental_sync_too() -> None:
     carried = carry_out(plan, capped(400, 50))
     assert set(range(1, 300)) <= set(carried.ids)
     assert plan.outcome.page_size == 50
+
+
+def test_a_cap_is_noticed_on_the_page_that_ends_an_incremental_sync() -> None:
+    """80 leads changed; the second page, from the 101st on, is old."""
+    plan = incremental(minutes_before=81, page_size=100)
+    carried = carry_out(plan, capped(300, cap=50))
+    assert ids(leads(80)) <= set(carried.ids)
+    assert plan.outcome.page_size == 50
+
+
+def short_page(short: set[int]) -> Pages:
+    """Send 20 rows on the second page of these sizes, and leave out the others."""
+
+    def serve(request: PageRequest) -> Sequence[Row]:
+        rows = served(leads(300))(request)
+        return rows[:20] if request.number == 1 and request.size in short else rows
+
+    return serve
+
+
+def test_a_short_page_before_others_is_no_proof_but_another_cut_can_be() -> None:
+    plan = full(start=True)
+    carried = carry_out(plan, short_page({50}))
+    assert ids(leads(300)) <= set(carried.ids)
+    assert plan.outcome.is_complete
+    assert not plan.outcome.has_gap
+
+
+def test_pages_that_are_short_in_any_cut_prove_nothing() -> None:
+    plan = full()
+    carry_out(plan, short_page({50, 100}))
+    assert plan.outcome.has_gap
+    assert not plan.outcome.is_complete
+    plan = incremental(minutes_before=160)
+    carry_out(plan, short_page({50, 100}))
+    assert plan.outcome.has_gap
 
 
 def test_an_api_with_a_page_size_of_its_own_is_listed_once() -> None:
@@ -419,6 +493,7 @@ def test_no_rule_raises_an_alarm_while_rows_move(page_size: int) -> None:
             assert not outcome.is_misordered
             assert outcome.outliers == outcome.hidden_changes == 0
             assert outcome.is_sorted is not False
+            assert not outcome.has_gap
             assert outcome.page_size is None
             if plan.lists_all:
                 assert outcome.is_complete
