@@ -4,21 +4,28 @@ import re
 
 # tokens that are no API keys: of parsers, rate limits, forms, lists and phones
 OTHER_TOKEN = re.compile(
-    r"\b(?:unexpected|illegal)\s+tokens?\b"
+    r"\b(?:unexpected|illegal)\s+(?:invalid\s+)?tokens?\b"
     r"|\bbucket\s+of\s+tokens\b"
     r"|\btokens?[\s_-]*buckets?\b"
     r"|\b(?:invalid\s+)?token(?=.{0,40}\b(?:in json|at (?:line|position|column|offset)|line \d))"
+    r"|\b(?:invalid\s+)?token(?=\s+near\b)"
     r"|\b(?:invalid|expired)?[\s_-]*(?:csrf|xsrf|page|pagination|continuation|cursor|next|sync|push"
     r"|device)[\s_-]*token(?:\s+(?:is|was|has|not|invalid|expired|found)\b)*",
     re.IGNORECASE,
 )
-_STATES = r"(?:invalid|not valid|expired|revoked|disabled|deactivated|not found)"
+_KINDS = r"(?:(?:access|api|auth|authentication|authorization|bearer|jwt)[\s_-]*)*"
+_STATES = (
+    r"(?:invalid|not valid|expired|revoked|disabled|deactivated|not found|unknown"
+    r"|does not exist|could not be found)"
+)
 KEY_REFUSED = re.compile(
     r"valid header authorization"
-    # "Access token ...", "invalid_token", "Expired API token"
-    r"|(?:access|bearer|invalid|expired|revoked|disabled|deactivated)[\s_-]*(?:api[\s_-]*)?token(?!iz)"
-    # "The token has expired", "token not found"
-    rf"|token[\s_-]+(?:(?:is|was|has|have|been|already|no longer)\s+)*{_STATES}"
+    # "Access token ...", "invalid_token", "Expired JWT token"
+    r"|(?:access|bearer|invalid|unknown|expired|revoked|disabled|deactivated)[\s_-]*"
+    rf"{_KINDS}token(?!iz)"
+    # "The token has expired", "token not found", "The token you provided is invalid"
+    r"|token(?:[\s_-]+(?:you )?(?:provided|sent))?[\s_-]+"
+    rf"(?:(?:is|was|has|have|been|already|now|no longer)\s+)*{_STATES}"
     r"|token is no longer valid",
     re.IGNORECASE,
 )

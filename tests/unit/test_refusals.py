@@ -10,6 +10,13 @@ from tests.support.servers import pages_asked
 from tests.support.sync import Source
 
 ABOUT_KEY = [
+    "The token you provided is invalid",
+    "Unknown token",
+    "Token does not exist",
+    "The token could not be found",
+    "Invalid authentication token",
+    "Expired JWT token",
+    "This token has now been revoked",
     "Access token not found.",
     "You must provide a valid header Authorization: Bearer <TOKEN>",
     "The access token is wrong",
@@ -33,6 +40,8 @@ ABOUT_KEY = [
     "Invalid access token: unexpected token",
 ]
 NOT_ABOUT_KEY = [
+    "parse error: invalid token near 'x'",
+    "unexpected invalid token",
     "",
     "Unexpected token '<', is not valid JSON",
     "unexpected  TOKEN",
