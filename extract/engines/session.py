@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from extract.errors import BusyError, EltError, SettingsError
@@ -31,6 +31,8 @@ def locked_session(url: str, where: str) -> Iterator[Any]:
         SettingsError: the server refuses the credentials, or may not be written.
         EltError: it does not answer.
     """
+    import psycopg2  # of the extra
+
     session = _connect(url, where)
     try:
         session.autocommit = True
@@ -49,6 +51,9 @@ def locked_session(url: str, where: str) -> Iterator[Any]:
                 )
         yield session
     finally:
+        # the server notices the end of a connection a moment later
+        with suppress(psycopg2.Error), session.cursor() as cursor:
+            cursor.execute("select pg_advisory_unlock_all()")
         session.close()
 
 

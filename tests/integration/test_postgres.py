@@ -1,12 +1,14 @@
 """Loads into a PostgreSQL database: guards, the lock, rows of any size, what is refused."""
 
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from extract import dbt_build, settings
 from extract.dbt_build import BuildResult
-from extract.engines.session import locked_session
+from extract.engines.session import LOCK, locked_session
 from extract.sandbox.server import ApiServer, ListRequest
 from publish import schemas
 from tests.support.builders import Lists, at, leads
@@ -79,6 +81,16 @@ def test_a_second_run_ends_at_once_wherever_it_is(
         assert "Another run (process " in outcome.stderr
         assert len(api.requests) == 0
     assert elt("run").exit_code == 0
+
+
+def test_the_next_run_may_begin_as_soon_as_one_has_ended(on_postgres: str) -> None:
+    with closing(psycopg2.connect(on_postgres)) as next_run, next_run.cursor() as cursor:
+        for _ in range(20):
+            with locked_session(on_postgres, "it"):
+                pass
+            cursor.execute("select pg_try_advisory_lock(%s)", [LOCK])
+            assert cursor.fetchone() == (True,)
+            cursor.execute("select pg_advisory_unlock(%s)", [LOCK])
 
 
 @pytest.mark.usefixtures("without_build")

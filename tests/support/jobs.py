@@ -89,7 +89,7 @@ def refuse_what_is_dangerous(lists: Lists, elt: Elt, monkeypatch: pytest.MonkeyP
     assert "--allow-shrink" in outcome.stderr
     lists["leads"].append(lead(None))  # a row without a key is set aside
     outcome = elt("run", "--allow-shrink")
-    assert outcome.exit_code == 0
+    assert outcome.exit_code == 0, outcome.stderr
     assert "4 rows of leads removed" in outcome.stdout
     assert "3 rows of users removed" in outcome.stdout
     assert "1 rows of leads set aside" in outcome.stdout
