@@ -94,9 +94,9 @@ def test_runs_load_build_and_publish_what_changed(
     bring_what_changed(lists, elt, query)
     deleted = "select contact_id from marts.fct_contact_changes where change_type = 'deleted'"
     assert query(deleted) == [("4",)]
-    assert query("select count(*) from raw.users") == [(2,)]
+    assert query("select count(*) from raw.users") == [(3,)]
     published = "select row_count, data_as_of is not null from marts.published"
-    assert query(f"{published} where mart = 'dim_contacts'") == [(3, True)]
+    assert query(f"{published} where mart = 'dim_contacts'") == [(5, True)]
     (commented,) = query(
         "select count(comment) = count(*) from duckdb_columns() "
         "where database_name = 'contacts' and schema_name = 'marts'"

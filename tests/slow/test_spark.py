@@ -71,10 +71,11 @@ def test_runs_load_and_build_what_changed(
     assert len(marts) == 12
     assert not {"fct_contact_changes", "fct_contacts_daily", "unfinished_build"} & marts
     # nothing was ever changed in the files, but what is gone does not count
-    assert query("select count(*) > 6, count(distinct user_id) from raw.users") == [(True, 3)]
+    assert query("select count(*) > 6, count(distinct user_id) from raw.users") == [(True, 4)]
     assert query("select user_id from staging.stg_analytics_api__users order by 1") == [
         ("u1",),
         ("u3",),
+        ("u99",),
     ]
     outcome = elt("check")
     assert outcome.exit_code == 0, outcome.stdout
