@@ -75,10 +75,10 @@ def cpu(bench: Bench) -> Outcome:
 
 
 def wire(bench: Bench) -> Outcome:
-    """Wall time of a full read when each answer takes a while."""
+    """Wall time of a full sync when each answer takes a while."""
     rival, ours = floor(AHEAD), product(AHEAD)
     outcome = Outcome(
-        f"A full read of {SMALL:,} rows of each list, {PAGES} pages.",
+        f"A full sync of {SMALL:,} rows of each list, {PAGES} pages.",
         ["loader", *(f"{latency} ms an answer" for latency in LATENCIES)],
     )
     once = [PLAIN, product(1)]  # one request after the other takes minutes, always the same
@@ -100,7 +100,7 @@ def wire(bench: Bench) -> Outcome:
             [loader.title, *(f"{walls[loader, latency]:.1f} s" for latency in LATENCIES)]
         )
         slow = LATENCIES[-1]
-        panel = f"Full read at {slow} ms an answer, s"
+        panel = f"Full sync at {slow} ms an answer, s"
         outcome.bars.append(Bar(panel, loader.title, walls[loader, slow]))
     for latency in LATENCIES:
         at = f"at {latency} ms, {AHEAD} in flight"
@@ -113,10 +113,10 @@ def wire(bench: Bench) -> Outcome:
 
 
 def requests(bench: Bench) -> Outcome:
-    """How many requests a full read, an unchanged and a changed list take."""
+    """How many requests a full sync, an unchanged and a changed list take."""
     changed = 100
     outcome = Outcome(
-        f"Requests for {SMALL:,} rows of each list: a full read, a rerun with nothing changed, and "
+        f"Requests for {SMALL:,} rows of each list: a full sync, a rerun with nothing changed, and "
         f"one with {changed} rows of each list changed.",
         ["loader", "full", "unchanged", f"{changed} changed", "most in flight"],
     )
@@ -138,7 +138,7 @@ def requests(bench: Bench) -> Outcome:
         if limit:
             most = max(new.requests.values())
             outcome.goals += [
-                Goal(f"requests of a full read, {loader.title}", full.total, limit),
+                Goal(f"requests of a full sync, {loader.title}", full.total, limit),
                 Goal(f"requests with nothing changed, {loader.title}", same.total, 2),
                 Goal(f"requests a list with {changed} changed, {loader.title}", most, 5),
             ]
@@ -146,7 +146,7 @@ def requests(bench: Bench) -> Outcome:
 
 
 def rate(bench: Bench) -> Outcome:
-    """A full read of an API that answers only so many requests a second."""
+    """A full sync of an API that answers only so many requests a second."""
     limit = 100
     ours = product(AHEAD)
     with bench.api(SMALL, SMALL) as api:
@@ -154,7 +154,7 @@ def rate(bench: Bench) -> Outcome:
         run = bench.full(ours, api)
     refused = run.stats.statuses.get("429", 0)
     return Outcome(
-        f"A full read of {SMALL:,} rows of each list, of an API that answers {limit} requests a "
+        f"A full sync of {SMALL:,} rows of each list, of an API that answers {limit} requests a "
         "second and refuses others with 429 and `Retry-After: 1`. Every row was loaded.",
         ["loader", "wall", "requests", "refused"],
         [[ours.title, f"{run.usage.wall:.1f} s", f"{run.stats.total:,}", f"{refused:,}"]],

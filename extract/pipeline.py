@@ -1,7 +1,7 @@
 """One run: extract and load the lists, build and test the models, publish the marts.
 
 The warehouse is the only truth. A run starts with an empty working folder and restores dlt's state
-(cursors, schema, the API it is bound to, full reads) from the warehouse; what an earlier run left
+(cursors, schema, the API it is bound to, full syncs) from the warehouse; what an earlier run left
 unfinished is thrown away and read again, which merges make safe.
 """
 
@@ -185,7 +185,7 @@ def _load(reading: Reading, opened: Warehouse, report: RunReport) -> None:
 def _remove_missing(
     engine: Engine, reading: Reading, report: RunReport, started_at: datetime
 ) -> None:
-    """Remove what full reads did not list, and finish them."""
+    """Remove what full syncs did not list, and finish them."""
     if engine.is_append_only:  # the note of this run tells that they are gone
         removed = {name: missing.rows for name, missing in reading.missing.items()}
     else:
@@ -215,7 +215,7 @@ def _note(reading: Reading, report: RunReport, started_at: datetime, is_whole: b
         reading: what was read.
         report: of the run.
         started_at: the run's start.
-        is_whole: what full reads did not list is gone.
+        is_whole: what full syncs did not list is gone.
     """
     row: dict[str, Any] = {
         "load_id": report.load_id,

@@ -186,7 +186,7 @@ class Reading:
     def _are_strange(self, names: Set[str]) -> bool:
         """Tell whether the warehouse holds rows of a list, but none of those just read.
 
-        A list that fell empty looks so, and another project's. Only a full read can tell.
+        A list that fell empty looks so, and another project's. Only a full sync can tell.
         """
         with self._engine.opened(self.pipeline, settings.LIMITS) as opened:
             return any(
@@ -275,7 +275,7 @@ def _problems(name: str, outcome: Outcome) -> Iterator[str]:
 
 
 def shrinkage(reading: Reading, max_shrink: float) -> str:
-    """Return what is wrong if full reads would remove too much, with both counts; else nothing.
+    """Return what is wrong if full syncs would remove too much, with both counts; else nothing.
 
     Args:
         reading: what was read.
@@ -299,7 +299,7 @@ def shrinkage(reading: Reading, max_shrink: float) -> str:
 
 
 class Limits(NamedTuple):
-    """Settings of full reads: after how many days (0: never), and what they may remove unasked."""
+    """Settings of full syncs: after how many days (0: never), and what they may remove unasked."""
 
     full_read_days: float
     max_shrink: float

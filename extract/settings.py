@@ -27,9 +27,9 @@ FIRST_PAGE = 0
 LAG_SECONDS = 900
 # requests of one list at once; it is somebody else's server
 MAX_IN_FLIGHT = 4
-# Only a full read notices what is listed no more. Weekly, it costs all pages once or twice a week.
+# Only a full sync notices what is listed no more. Weekly, it costs all pages once or twice a week.
 FULL_READ_DAYS = 7.0
-MAX_SHRINK = 0.5  # share of a table; what a full read would remove beyond it smells of a wrong key
+MAX_SHRINK = 0.5  # share of a table; what a full sync would remove beyond it smells of a wrong key
 LOCK_WAIT = 30  # seconds; how long a run waits for another program to close the warehouse
 # DuckDB's, for the warehouse: it spills what does not fit. A second thread would take more memory
 # and hardly less time, as most of it is the compression of one column after the other.

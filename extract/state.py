@@ -1,4 +1,4 @@
-"""What a warehouse remembers of its source: the API it belongs to, cursors, full reads.
+"""What a warehouse remembers of its source: the API it belongs to, cursors, full syncs.
 
 dlt keeps it as the state of the source, and stores it in the warehouse with every load: a change
 made here holds from the next load on.
@@ -104,7 +104,7 @@ def is_full_sync_postponed(pipeline: dlt.Pipeline) -> bool:
 def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days: float) -> set[str]:
     """Return the lists that must be read whole.
 
-    Those that have no cursor, those that are not sorted, those of which a full read was begun and
+    Those that have no cursor, those that are not sorted, those of which a full sync was begun and
     not finished, and those of which the last one is `full_read_days` old (0: it may have any age)
     or not known. After one that could not be completed, none is due for its age for a day.
     """
@@ -130,7 +130,7 @@ def begin_full_reads(
     Args:
         pipeline: the pipeline.
         names: the lists.
-        rows_held: the rows of their tables, by list. If a full read is unfinished, those that it
+        rows_held: the rows of their tables, by list. If a full sync is unfinished, those that it
             found stay: what it merged may be another project's. If it found none, it was the first.
     """
     with _source_state(pipeline) as state:
@@ -141,13 +141,13 @@ def begin_full_reads(
 
 
 def rows_before(pipeline: dlt.Pipeline, name: str) -> int:
-    """Return the rows of a list's table when the full read of it was first begun."""
+    """Return the rows of a list's table when the full sync of it was first begun."""
     with _source_state(pipeline) as state:
         return int(state["unfinished"][name])
 
 
 def finish_full_reads(pipeline: dlt.Pipeline, names: Iterable[str], started_at: datetime) -> None:
-    """Remember when full reads began whose rows are merged and whose removals are done."""
+    """Remember when full syncs began whose rows are merged and whose removals are done."""
     with _source_state(pipeline) as state:
         for name in names:
             del state["unfinished"][name]

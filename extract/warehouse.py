@@ -28,7 +28,7 @@ class Changes(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """What a full read did not list of a raw table, in rows."""
+    """What a full sync did not list of a raw table, in rows."""
 
     rows: int
     lost: int  # of those, who is not in users under another key either
@@ -157,7 +157,7 @@ class Warehouse:
         return bool(row and row[0])
 
     def missing(self, name: str, files: Files) -> Missing:
-        """Count what a list's table holds and a full read of the list did not show.
+        """Count what a list's table holds and a full sync of the list did not show.
 
         A lead that signed up, and the earlier e-mail of a user, are missing but not lost.
 
@@ -286,7 +286,7 @@ def rejected(connection: DuckDBPyConnection, name: str, files: Files) -> int:
 def remove_unlisted(
     pipeline: dlt.Pipeline, load_ids: Sequence[str], names: Iterable[str]
 ) -> dict[str, int]:
-    """Remove the rows that full reads did not list, in one transaction over all their tables.
+    """Remove the rows that full syncs did not list, in one transaction over all their tables.
 
     A merge gives every row that was listed the load's id; what bears another was not listed.
 

@@ -1,7 +1,7 @@
 """Parquet files in a folder or bucket, which loads only add to, and a Spark cluster for the models.
 
 No table format takes part, so nothing in the files is ever changed: the newest copy of a row is the
-row, and what a full read did not list is gone. The macro `raw_rows` knows it for Spark, `Appended`
+row, and what a full sync did not list is gone. The macro `raw_rows` knows it for Spark, `Appended`
 for DuckDB.
 """
 
@@ -170,7 +170,7 @@ def _thrift_server() -> tuple[str, int]:
 
 
 class Appended(Warehouse):
-    """What files hold: the newest copy of each row, unless a full read did not list it since."""
+    """What files hold: the newest copy of each row, unless a full sync did not list it since."""
 
     def held(self, name: str, *columns: str) -> str:
         """Return a relation of the newest copies."""

@@ -17,7 +17,6 @@ def skip_without(needed: str) -> NoReturn:
     """
     if NO_SKIPS in os.environ:
         pytest.fail(needed)
-    # The reason to skip: only the tests of the dashboard and of PostgreSQL need such a program. A
-    # contributor without it can still run all others, and pytest's summary names what was left out
-    # and how to install it. CI, which sets NO_SKIPS, leaves out none.
+    # who has no browser or PostgreSQL can still run all other tests, and sees in pytest's summary what
+    # was left out and how to install it; CI sets NO_SKIPS, so nothing is left out there
     pytest.skip(needed)

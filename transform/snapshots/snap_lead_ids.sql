@@ -1,5 +1,5 @@
 {#-
-    Every contact id that was ever in leads. A full read removes the row of a lead that signed up
+    Every contact id that was ever in leads. A full sync removes the row of a lead that signed up
     from raw; that it once was a lead must outlive it.
 -#}
 {% snapshot snap_lead_ids %}

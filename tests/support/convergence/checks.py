@@ -36,9 +36,9 @@ class Checks(RuleBasedStateMachine):
         super().__init__()
         # the version of a row that another's removal pushed past a reader
         self.excused: dict[str, dict[Key, str]] = {name: {} for name in KEYS}
-        # what an unfinished full read found unlisted: the next good run is a full one
+        # what an unfinished full sync found unlisted: the next good run is a full one
         self.owed: dict[str, set[Key]] = {name: set() for name in KEYS}
-        # a full read may be unfinished: what it found held counts, not what it merged
+        # a full sync may be unfinished: what it found held counts, not what it merged
         self.unfinished = False
         self.history: set[tuple[Any, ...]] = set()
         self.leads_built: set[int] = set()
@@ -189,7 +189,7 @@ class Checks(RuleBasedStateMachine):
     def _excuse(self, raw: dict[str, dict[Key, str]], full: bool) -> None:
         """Note what a run missed because other rows left a list while it was read.
 
-        It arrives with the next full read, or with its next change. One that leaves pushes one row
+        It arrives with the next full sync, or with its next change. One that leaves pushes one row
         at most past the reader.
         """
         for name in KEYS:

@@ -47,7 +47,7 @@ class Contact:
 
     @property
     def is_listed_last(self) -> bool:
-        """Tell whether only a full read is sure to come to the row."""
+        """Tell whether only a full sync is sure to come to the row."""
         return self.odd_date and self.last_update not in ODD_DATES[3:]
 
     def row(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.support.forked import run_in_child
 # what is counted before a kill, and up to where: pages, calls, or SQL statements of the stage
 KILL_POINTS = {
     "page": (1, 2, 3, 5, 8),
-    "normalize": (1, 2, 3),  # of more than one where a full read misses something
+    "normalize": (1, 2, 3),  # of more than one where a full sync misses something
     "load": (1, 5, 9, 13, 20, 30, 40),
     "removal": (1, 2, 3, 4),
     "note": (1, 3, 5, 7),
