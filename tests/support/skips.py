@@ -17,6 +17,6 @@ def skip_without(needed: str) -> NoReturn:
     """
     if NO_SKIPS in os.environ:
         pytest.fail(needed)
-    # who has no browser or PostgreSQL can still run all other tests, and sees in pytest's summary what
-    # was left out and how to install it; CI sets NO_SKIPS, so nothing is left out there
+    # Who has no browser or PostgreSQL can still run all other tests; pytest's summary shows what
+    # was left out and how to install it. CI sets NO_SKIPS, so nothing is left out there.
     pytest.skip(needed)
