@@ -131,10 +131,10 @@ class ListPlan(Plan):
         return any(isinstance(version, tuple) for version in news)  # of a row with its key
 
     def _endless(self, listing: Listing) -> ApiError:
-        """Return what is wrong with a listing that would never end, where a sync can do without it.
+        """Return why a listing would never end.
 
         Raises:
-            ApiError: it cannot.
+            ApiError: for this reason, if the sync cannot do without the listing.
         """
         failure = ApiError(
             f"The API sends the same pages of {self.name} again and again, up to page "

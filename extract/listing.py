@@ -139,13 +139,10 @@ class Listing:
         return old >= MIN_ROWS or (old > 0 and is_short)
 
     @property
-    def is_sorted(self) -> bool | None:
-        """Whether the list is in the order of `last_update`, None if that is not known."""
-        if self.hidden:
-            return False
+    def is_in_order(self) -> bool:
+        """Whether all pages, to the end of the list, are in the order of `last_update`."""
         order = self.order
-        is_sorted = order and self.has_ended and not order.is_broken and not order.outliers
-        return True if is_sorted else None
+        return bool(order and self.has_ended and not order.is_broken and not order.outliers)
 
     @property
     def repeats(self) -> int:

@@ -164,8 +164,6 @@ class Reading:
             self.outcomes[name].is_misordered |= earlier[name].is_misordered
             self.outcomes[name].outliers += earlier[name].outliers
             self.outcomes[name].hidden_changes += earlier[name].hidden_changes
-            if earlier[name].is_sorted is False:
-                self.outcomes[name].is_sorted = False
         self.pipeline.normalize()
         pa.default_memory_pool().release_unused()
         self.load_ids.append(load_id)
@@ -226,7 +224,7 @@ def _warnings(name: str, outcome: Outcome) -> Iterator[str]:
             f"some. The list was read with {outcome.page_size} rows per page: set "
             f"[sources.{settings.SECTION}] page_size = {outcome.page_size}."
         )
-    if outcome.is_misordered or outcome.is_sorted is False:
+    if outcome.is_misordered or outcome.hidden_changes:
         found = f"found {outcome.hidden_changes} changes that incremental syncs had missed"
         yield (
             f"{name}: the pages are not in the requested order, newest `last_update` first, so an "

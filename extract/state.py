@@ -102,7 +102,7 @@ def is_full_sync_postponed(pipeline: dlt.Pipeline) -> bool:
 
 
 def full_reads_due(pipeline: dlt.Pipeline, names: Iterable[str], full_read_days: float) -> set[str]:
-    """Return the lists that must be read whole.
+    """Return the lists of which a full sync is due.
 
     Those that have no cursor, those that are not sorted, those of which a full sync was begun and
     not finished, and those of which the last one is `full_read_days` old (0: it may have any age)

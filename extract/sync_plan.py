@@ -42,8 +42,7 @@ class Outcome:
     Attributes:
         is_complete: all rows were listed, so one that was not is deleted.
         is_up_to_date: all rows that changed since the last sync were listed.
-        is_sorted: whether a full sync found the list in the order of `last_update`; None where that
-            is not known.
+        is_in_order: a full sync found all pages in the order of `last_update`.
         is_misordered: the pages of an incremental sync do not descend by `last_update`.
         has_ended: an incremental sync came to the end of the list before it met an old row.
         outliers: rows in the wrong place.
@@ -60,7 +59,7 @@ class Outcome:
 
     is_complete: bool = False
     is_up_to_date: bool = False
-    is_sorted: bool | None = None
+    is_in_order: bool = False
     is_misordered: bool = False
     has_ended: bool = False
     outliers: int = 0
@@ -74,6 +73,13 @@ class Outcome:
     page_size: int | None = None
     failure: Exception | None = None
     failed_at: str = ""
+
+    @property
+    def is_sorted(self) -> bool | None:
+        """Whether the list is sorted by `last_update`; None where that is not known."""
+        if self.hidden_changes:
+            return False
+        return True if self.is_in_order else None
 
 
 class SyncPlan(ListPlan):
@@ -136,7 +142,7 @@ class SyncPlan(ListPlan):
             ends_early = yield from self._read_end(listing)
             arrived = len((yield from self.read_head(listing)))
             if order:
-                self.outcome.is_sorted = listing.is_sorted
+                self.outcome.is_in_order = listing.is_in_order
                 self.outcome.hidden_changes = len(listing.hidden)
             self.outcome.rows_listed = listing.keys.distinct()
             repeats = listing.repeats - arrived
